@@ -49,7 +49,6 @@ MECHANISMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "no climb: always at the ceiling": {"start": 10**6, "interval": 1e9, **_FAR},
         "one comparison after slow start, with the ceiling": {"interval": 1e9, **_FAR},
         "no long steps": {"first_step": Tuning().step},
-        "all latencies of a round": {"typical": 1.0},
         "one round decides": {"lead": 1},
     }
 )

@@ -87,7 +87,7 @@ def figures(seeds: int = 4) -> dict[str, float]:
         "flat gain: goodput": statistics.mean(_elastic(0.1, seed) for seed in range(2 * seeds)),
         **_limits_in_flight(),
         **_knee(2 * seeds),
-        **_fallen_rate(),
+        **_fallen_rate(2 * seeds),
         **_outage(),
         "fair queue: refused": _beside_a_neighbour().refused(),
     }
@@ -157,14 +157,21 @@ def _halved(seed: int) -> dict[str, float]:
     }
 
 
-def _fallen_rate() -> dict[str, float]:
-    there = server(2, rate=400, burst=40, latency=0.005)
-    changes = (10.0, _set(there, "rate", 150)), (20.0, _set(there, "rate", 400))
-    record = simulate(there, 45.0, _WIDE, *changes)
+def _fallen_rate(seeds: int) -> dict[str, float]:
+    """A rate of which more than half is taken away for a while."""
+    records = [_after_a_fall(seed) for seed in range(seeds)]
     return {
-        "fallen rate: refused": record.refused(10, 20),
-        "fallen rate: s to recover": _seconds_until(record, 20, 360),
+        "fallen rate: refused": statistics.median(one.refused(10, 20) for one in records),
+        "fallen rate: s to recover": statistics.median(
+            _seconds_until(one, 20, 360) for one in records
+        ),
     }
+
+
+def _after_a_fall(seed: int) -> Record:
+    there = server(seed, rate=400, burst=40, latency=0.005)
+    changes = (10.0, _set(there, "rate", 150)), (20.0, _set(there, "rate", 400))
+    return simulate(there, 45.0, _WIDE, *changes)
 
 
 def _outage() -> dict[str, float]:

@@ -17,6 +17,8 @@ from typing import Self, TypeVar
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+from fleetpatch.model.ports import Clock
+
 T = TypeVar("T")
 
 
@@ -49,21 +51,30 @@ class EagerReceiver(AsyncIterator[T]):
 class Wakeup:
     """Wakes one task, any number of times; `set` has no effect while the task does not wait."""
 
-    __slots__ = ("_waiting",)
+    __slots__ = ("_sleeping", "_waiting")
 
     def __init__(self) -> None:
         self._waiting: asyncio.Future[None] | None = None
+        self._sleeping: anyio.CancelScope | None = None
 
     def set(self) -> None:
-        """Let `wait` return."""
+        """Let `wait` or `sleep` return."""
         # Done: it was set before, or the task was cancelled while it waited.
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
+        if self._sleeping is not None:
+            self._sleeping.cancel()
 
     async def wait(self) -> None:
         """Wait for the next `set`."""
         self._waiting = asyncio.get_running_loop().create_future()
         await self._waiting
+
+    async def sleep(self, clock: Clock, seconds: float) -> None:
+        """Wait for the next `set`, and for so many seconds at most."""
+        with anyio.CancelScope() as self._sleeping:
+            await clock.sleep(seconds)
+        self._sleeping = None
 
 
 @contextmanager

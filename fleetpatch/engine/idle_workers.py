@@ -19,8 +19,8 @@ T = TypeVar("T")
 class IdleWorkers:
     """The workers of one pacer that have no target.
 
-    `must_wait` returns whether there is no room beyond that for this number of requests, which
-    workers are about to send.
+    `must_wait` returns whether there is no room for one more request, if so many workers have been
+    given room and have not asked to send yet.
     """
 
     def __init__(self, must_wait: Callable[[int], bool]) -> None:
@@ -33,7 +33,8 @@ class IdleWorkers:
     async def next_target(self, targets: AsyncIterator[T], shutdown: Shutdown) -> T | None:
         """Wait for room, and then for the next target; return None at the end of `targets`.
 
-        The room is kept until then. The caller asks the pacer to admit its request at once.
+        The room is kept until then. If the caller sends, it asks the pacer to admit its request at
+        once.
         """
         while self._must_wait(self._expected) and not shutdown.requested:
             await self._wait(shutdown)
@@ -65,6 +66,7 @@ class IdleWorkers:
             self.call()
 
     def _wake(self) -> None:
+        """Wake the first one. If another takes the room before, it waits again as the last one."""
         self._is_waking = False
         if self._waiting and not self._must_wait(self._expected):
             self._waiting.popleft().set()

@@ -25,34 +25,26 @@ from fleetpatch.rules.pacing.reply_signal import TROUBLE, signal_of
 from fleetpatch.rules.pacing.tuning import Tuning
 from fleetpatch.rules.running.backoff import retry_after
 
-_LONGEST_SLEEP = 1.0
-"""Seconds after which the first in line asks again: the ceilings may have been raised."""
-
 
 class Pacer:
     """The pace of one cluster, shared by all who send to it.
 
-    `rate` a second with `burst` at once and `concurrency` in flight are ceilings; below them, an
-    `adaptive` pace follows what the server shows. If nearly everything is refused, all requests
-    pause, for `longest_pause` seconds at most. `random` is uniform in [0, 1). `on_change` is called
-    with the reported and the new pace (`PaceReport`).
+    Below the ceilings an `adaptive` pace follows what the server shows. If nearly everything is
+    refused, all requests pause, for `longest_pause` seconds at most. `random` is uniform in [0, 1).
+    `on_change` is called with the reported and the new pace (`PaceReport`).
     """
 
     def __init__(
         self,
         clock: Clock,
-        rate: float | None = None,
-        burst: int = 1,
-        concurrency: int = 1_000_000,
+        ceilings: Ceilings,
         *,
-        adaptive: bool = False,
         longest_pause: float = 30.0,
         random: Callable[[], float] = random.random,
         on_change: Callable[[Pace, Pace], None] = lambda _old, _new: None,
     ) -> None:
         self._clock, self._longest_pause = clock, longest_pause
         now, tuning = clock.monotonic(), Tuning()
-        ceilings = Ceilings(rate, burst, concurrency, adaptive)
         self._governor = Governor(ceilings, now, random, tuning)
         self._line: deque[Wakeup] = deque()
         self.idle_workers = IdleWorkers(self._must_wait)
@@ -71,7 +63,7 @@ class Pacer:
     def change(self, ceilings: Ceilings) -> None:
         """Replace the ceilings; what the server has shown is kept.
 
-        The first in line follows within a second. More workers are the caller's business.
+        More workers are the caller's business.
         """
         self._governor.change(ceilings, self._clock.monotonic())
         self._call_next()
@@ -90,10 +82,7 @@ class Pacer:
                     turn = self._governor.admit(self._clock.monotonic())
                 if isinstance(turn, Permit):
                     return turn
-                if turn < inf:
-                    await shutdown.sleep(min(turn, _LONGEST_SLEEP))
-                else:
-                    await shutdown.wait_for(wakeup)
+                await shutdown.wait_for(wakeup, turn)
             return None
         finally:
             self._line.remove(wakeup)
@@ -110,9 +99,9 @@ class Pacer:
         if signal in TROUBLE or self._report.is_due(now):
             self._report.note(self._governor.pace(now), now)
 
-    def unused(self) -> None:
+    def unused(self, permit: Permit) -> None:
         """Return a permit with which nothing was sent."""
-        self._governor.unused()
+        self._governor.unused(permit, self._clock.monotonic())
         self._call_next()
 
     def _call_next(self) -> None:
@@ -123,5 +112,5 @@ class Pacer:
             self.idle_workers.call()
 
     def _must_wait(self, expected: int) -> bool:
-        """Return whether the line, requests in flight and these, expected, leave no room."""
-        return bool(self._line) or self._governor.is_full(self._clock.monotonic(), expected)
+        """Return whether the line, or requests in flight and those expected, leave no room."""
+        return bool(self._line) or self._governor.is_full(expected)

@@ -138,7 +138,7 @@ class TargetPatcher:
             return await self._defer_for_shutdown()
         if self._last is not None and self.elapsed > self._policy.deadline:
             # The wait for the pacer took longer than the deadline: the target ends as after a wait.
-            self._context.pacer.unused()
+            self._context.pacer.unused(permit)
             return self._last
         return await self._send(permit)
 

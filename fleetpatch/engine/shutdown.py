@@ -10,6 +10,7 @@ guard is called right before each PATCH, because the process may have been suspe
 """
 
 from collections.abc import Callable
+from math import inf
 
 import anyio
 
@@ -65,13 +66,13 @@ class Shutdown:
             finally:
                 self._sleepers.discard(sleeper)
 
-    async def wait_for(self, wakeup: Wakeup) -> None:
-        """Wait for `wakeup`, which `request` sets as well."""
+    async def wait_for(self, wakeup: Wakeup, seconds: float = inf) -> None:
+        """Wait for `wakeup`, which `request` sets as well, and for so many seconds at most."""
         if self.requested:
             return
         self._awaited.add(wakeup)
         try:
-            await wakeup.wait()
+            await (wakeup.wait() if seconds == inf else wakeup.sleep(self.clock, seconds))
         finally:
             self._awaited.discard(wakeup)
 

@@ -8,10 +8,10 @@ import msgspec
 class Ceilings(msgspec.Struct, frozen=True):
     """What a plan allows: requests a second with `burst` at once, and requests in flight."""
 
-    rate: float | None
-    burst: int
-    concurrency: int
-    adaptive: bool
+    rate: float | None = None
+    burst: int = 1
+    concurrency: int = 1_000_000
+    adaptive: bool = False
 
 
 class PaceCause(StrEnum):

@@ -13,6 +13,7 @@ from fleetpatch.engine.writer import JournalWriter, OutcomeWriter
 from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.change import MetadataChange
 from fleetpatch.model.outcome import Outcome
+from fleetpatch.model.pace import Ceilings
 from tests.fakes import (
     FakeCluster,
     FakeEvents,
@@ -66,7 +67,7 @@ class Fleet:
         store = ObjectStore(seen)
         self.stores.append(store)
         cluster = FakeCluster(self.clock, store.patch, store.read, latency=LATENCY, name=name)
-        pacer = Pacer(self.clock, rate)
+        pacer = Pacer(self.clock, Ceilings(rate))
         patcher = ClusterPatcher(
             PatchContext(cluster, POLICY, pacer, Shutdown(self.clock), self.clock), lambda: 0.5
         )

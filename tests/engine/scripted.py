@@ -10,6 +10,7 @@ from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.answer import Answer, NoAnswer, Silence
 from fleetpatch.model.change import MetadataChange
 from fleetpatch.model.outcome import Settlement
+from fleetpatch.model.pace import Ceilings
 from fleetpatch.model.target import Seen, Target
 from tests.fakes import FakeCluster, VirtualClock, failure, in_turn, seen_job, target_of
 
@@ -50,7 +51,7 @@ class ScriptedPatcher:
         self.clock = VirtualClock()
         self.cluster = FakeCluster(self.clock)
         self.retries: list[RetryRecord] = []
-        pacer = Pacer(self.clock, pacer_rate, random=random)
+        pacer = Pacer(self.clock, Ceilings(pacer_rate), random=random)
         self.shutdown = Shutdown(self.clock)
         self.patcher = ClusterPatcher(
             PatchContext(self.cluster, policy, pacer, self.shutdown, self.clock), random

@@ -9,6 +9,7 @@ shutdown comes. Left out: how well the pace does.
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from math import inf
 from random import Random
 
 import anyio
@@ -52,7 +53,7 @@ class Workers:
 
     def __init__(self, concurrency: int, targets: int) -> None:
         self.clock = VirtualClock()
-        self.pacer = Pacer(self.clock, concurrency=concurrency)
+        self.pacer = Pacer(self.clock, Ceilings(concurrency=concurrency))
         self.halt = Shutdown(self.clock)
         self.sent = list[tuple[str, float]]()
         self.ended = list[str]()
@@ -223,10 +224,10 @@ class CountingShutdown(Shutdown):
 
     waits = 0
 
-    async def wait_for(self, wakeup: Wakeup) -> None:
+    async def wait_for(self, wakeup: Wakeup, seconds: float = inf) -> None:
         """Wait as usual."""
         self.waits += 1
-        await super().wait_for(wakeup)
+        await super().wait_for(wakeup, seconds)
 
 
 @dataclass
@@ -245,10 +246,7 @@ class Schedule:
         self.adaptive = draw.random() < 0.6
         self.pacer = Pacer(
             self.clock,
-            self.rate,
-            draw.choice([1, 5]),
-            self.ceiling,
-            adaptive=self.adaptive,
+            Ceilings(self.rate, draw.choice([1, 5]), self.ceiling, self.adaptive),
             longest_pause=5.0,
             random=draw.random,
         )
@@ -323,7 +321,7 @@ class Schedule:
             return False
         assert self.pacer.in_flight <= self.ceiling
         if self.random.random() < 0.03:
-            self.pacer.unused()
+            self.pacer.unused(permit)
             return False
         self.requests += 1
         seconds, reply = (self.latency, FINE) if is_last else self._reply()

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from fleetpatch.engine.pacer import Pacer
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
+from fleetpatch.model.pace import Ceilings
 from tests.fakes import VirtualClock, ok, seen_job
 
 LONGEST_PAUSE = 5.0
@@ -78,10 +79,7 @@ async def happen(
     clock, record, in_flight = VirtualClock(), Record(), 0
     pacer = Pacer(
         clock,
-        rate,
-        burst,
-        concurrency,
-        adaptive=adaptive,
+        Ceilings(rate, burst, concurrency, adaptive),
         longest_pause=LONGEST_PAUSE,
         random=lambda: 0.0,
     )

@@ -29,6 +29,7 @@ from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from fleetpatch.model.change import MetadataChange
 from fleetpatch.model.fields import ABSENT
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
+from fleetpatch.model.pace import Ceilings
 from fleetpatch.rules.answers.steps import OnDrift
 from tests.fakes import (
     Call,
@@ -197,7 +198,7 @@ async def deliver(
         attempts=ATTEMPTS,
     )
     patcher = ClusterPatcher(
-        PatchContext(cluster, policy, Pacer(clock, None), Shutdown(clock), clock), lambda: 0.5
+        PatchContext(cluster, policy, Pacer(clock, Ceilings()), Shutdown(clock), clock), lambda: 0.5
     )
     return await patcher.patch(TARGET, in_doubt=in_doubt), cluster
 

@@ -13,6 +13,7 @@ from fleetpatch.engine.policy import PatchContext
 from fleetpatch.engine.retry import ClusterPatcher
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.outcome import Reason, Settlement
+from fleetpatch.model.pace import Ceilings
 from fleetpatch.rules.answers.verdicts import Verdict
 from fleetpatch.rules.running.backoff import Backoff
 from tests.engine.scripted import (
@@ -129,7 +130,7 @@ async def test_a_permit_that_is_not_used_is_given_back() -> None:
     cluster, shutdown = FakeCluster(clock), Shutdown(clock)
     cluster.patches = in_turn(failure(503, "ServiceUnavailable"))
     cluster.reads = always(ok(PLANNED))
-    pacer = Pacer(clock, rate=0.1, burst=1, concurrency=1)
+    pacer = Pacer(clock, Ceilings(rate=0.1, burst=1, concurrency=1))
     context = PatchContext(cluster, replace(POLICY, deadline=1.0), pacer, shutdown, clock)
 
     # The queue of the pacer takes longer than the deadline of the target. A permit that is lost

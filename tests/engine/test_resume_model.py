@@ -39,6 +39,7 @@ from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.answer import NoAnswer, Reply, Silence
 from fleetpatch.model.change import BodyPatch, MetadataChange, PatchType, PlanChange
 from fleetpatch.model.outcome import Outcome, Settlement
+from fleetpatch.model.pace import Ceilings
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.target import Target, TargetId
 from fleetpatch.rules.planning.planner import NeedsPatch, need
@@ -167,7 +168,8 @@ class Process:
         cluster = Wire(clock, self._patch, self._read, LATENCY, name=NORTH.name)
         cluster.world = world
         patcher = ClusterPatcher(
-            PatchContext(cluster, policy, Pacer(clock, None), Shutdown(clock), clock), lambda: 0.5
+            PatchContext(cluster, policy, Pacer(clock, Ceilings()), Shutdown(clock), clock),
+            lambda: 0.5,
         )
         writer = JournalWriter(self)
         self._lane = Lane(patcher, writer, concurrency=3)

@@ -16,6 +16,7 @@ from fleetpatch.engine.shutdown import DRAIN, Shutdown
 from fleetpatch.engine.writer import JournalWriter, OutcomeWriter
 from fleetpatch.model.answer import NoAnswer, Reply, Silence
 from fleetpatch.model.change import MetadataChange
+from fleetpatch.model.pace import Ceilings
 from tests.engine.fleets import INTERRUPTED
 from tests.fakes import (
     FakeCluster,
@@ -54,7 +55,7 @@ class Stopped:
             PatchContext(
                 self.cluster,
                 PatchPolicy(CHANGE, lambda _target, _seen: True),
-                Pacer(self.clock, rate),
+                Pacer(self.clock, Ceilings(rate)),
                 Shutdown(self.clock),
                 self.clock,
             ),

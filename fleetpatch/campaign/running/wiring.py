@@ -104,15 +104,7 @@ def pacer_of(
     plan: Plan, clock: Clock, ceilings: Ceilings, on_change: Callable[[Pace, Pace], None]
 ) -> Pacer:
     """Create the pacer of one cluster; see `Pacer` for `on_change`."""
-    return Pacer(
-        clock,
-        ceilings.rate,
-        ceilings.burst,
-        ceilings.concurrency,
-        adaptive=ceilings.adaptive,
-        longest_pause=plan.retry.max_delay,
-        on_change=on_change,
-    )
+    return Pacer(clock, ceilings, longest_pause=plan.retry.max_delay, on_change=on_change)
 
 
 def pace_shown(

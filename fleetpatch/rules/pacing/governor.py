@@ -20,7 +20,7 @@ from fleetpatch.rules.pacing.tuning import Tuning
 class Permit(NamedTuple):
     """The right to send one request now; returned with its answer.
 
-    With it `in_flight` requests count as in flight, and `at_server` of them are not yet answered.
+    With it `in_flight` requests count as in flight, and `at_server` requests are not yet answered.
     """
 
     sent_at: float
@@ -64,8 +64,11 @@ class Governor:
         start = tuning.start if ceilings.adaptive else ceilings.concurrency
         self._climb = HillClimb(tuning, start, ceilings.concurrency, now)
         self._refusals = RefusalLimit(tuning, now)
-        self._paused_until = self._full_at = self._empty_at = -inf
+        self._paused_at = self._paused_until = self._full_at = self._empty_at = -inf
         self.at_server = 0
+        # Those of them that were sent before the last pause. They may be silent for long, and must
+        # not keep the place of a probe.
+        self._before_pause = 0
         # When refused requests were sent that count as in flight, in the order of their answers.
         self._refused_sent_at: deque[float] = deque()
         self._refresh(now)
@@ -76,7 +79,7 @@ class Governor:
             return self._paused_until - now
         in_flight = self._count_in_flight(now)
         if in_flight >= self._allowed:
-            return inf if self.at_server else self._oldest_refused_until - now
+            return self._oldest_refused_until - now if self._refused_sent_at else inf
         wait = self._bucket.take(self._rate, self._burst, now)
         if wait > 0.0:
             self._empty_at = now
@@ -84,21 +87,20 @@ class Governor:
         self.at_server += 1
         if in_flight + 1 >= self._allowed:
             self._full_at = now
-        return Permit(now, in_flight + 1, self.at_server)
+        return Permit(now, in_flight + 1 - self._before_pause, self.at_server)
 
-    def is_full(self, now: float, expected: int) -> bool:
-        """Return whether these requests, which are expected, and those in flight leave no room.
+    def is_full(self, expected: int) -> bool:
+        """Return whether so many requests, which are expected, would leave no room.
 
-        Never without any of them: then there would be no answer to wait for.
+        Refused requests do not count: only time makes room in their place (`admit`).
         """
-        in_flight = self._count_in_flight(now) + expected
-        return self.at_server + expected > 0 and in_flight >= self._allowed
+        return self.at_server + expected >= self._allowed
 
     def answered(
         self, permit: Permit, signal: ReplySignal, now: float, retry_after: float = 0.0
     ) -> None:
         """Learn from an answer; `retry_after` is in seconds."""
-        self.at_server -= 1
+        self._return(permit)
         adaptive, refused = self._ceilings.adaptive, signal in TROUBLE
         if refused and adaptive:
             # It counts as in flight for as long as an accepted request is. Otherwise a server that
@@ -109,9 +111,10 @@ class Governor:
             self._learn(permit, now, retry_after, refused=refused)
         self._refresh(now)
 
-    def unused(self) -> None:
+    def unused(self, permit: Permit, now: float) -> None:
         """Take back a permit with which nothing was sent."""
-        self.at_server -= 1
+        self._return(permit)
+        self._refresh(now)
 
     def change(self, ceilings: Ceilings, now: float) -> None:
         """Replace the ceilings; `adaptive` stays as it is."""
@@ -121,10 +124,15 @@ class Governor:
 
     def pace(self, now: float) -> Pace:
         """Return the pace and what limits it at the moment."""
-        concurrency = int(min(self._climb.settled, self._refusals.in_flight))
+        concurrency = int(min(self._climb.in_force, self._refusals.in_flight))
         rate = self._rate if self._rate < inf else None
         paused = self._paused_until if now < self._paused_until else None
         return Pace(concurrency, rate, self._cause(now), paused)
+
+    def _return(self, permit: Permit) -> None:
+        self.at_server -= 1
+        if permit.sent_at <= self._paused_at:
+            self._before_pause -= 1
 
     @property
     def _oldest_refused_until(self) -> float:
@@ -145,7 +153,8 @@ class Governor:
         )
         if is_blocked:
             seconds = (retry_after or tuning.pause) * (1.0 + tuning.pause_jitter * self._random())
-            self._paused_until = now + seconds
+            self._paused_at, self._paused_until = now, now + seconds
+            self._before_pause = self.at_server
             self._refusals.pause(self._paused_until)
             self._climb.start(1, self._paused_until)
         elif not refused and (adaptive or self._climb.is_starting):
@@ -168,7 +177,8 @@ class Governor:
 
     def _refresh(self, now: float) -> None:
         self._refusals.update(now)
-        self._allowed = int(min(self._climb.limit, self._refusals.in_flight))
+        limit = int(min(self._climb.limit, self._refusals.in_flight))
+        self._allowed = min(limit + self._before_pause, self._ceilings.concurrency)
         found, ceilings = self._refusals.rate, self._ceilings
         self._rate, self._burst = found, max(1.0, found * self._tuning.burst)
         if ceilings.rate:

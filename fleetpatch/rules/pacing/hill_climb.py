@@ -1,67 +1,82 @@
 """A limit of requests in flight that is raised as long as throughput grows: hill climbing.
 
 By Little's law throughput is requests in flight over their mean latency. In slow start the limit
-doubles. Then it is compared with a limit one step above or below: rounds at the two limits
-alternate, so that a change of the server meets both, and a lead of a few rounds decides. The higher
-limit wins a round if the logarithm of throughput grows by more than `worth` times that of the
-limit: throughput / limit ** worth is maximised, a form of Kleinrock's power. Steps are long after a
-start, which stops early, and after a change of the server, until a comparison fails.
+doubles, the first time without a judgement. Then it is compared with a limit one step above or
+below: rounds at the two limits alternate, so that a change of the server meets both, and a lead of
+a few rounds decides. The higher limit wins a round if the logarithm of throughput grows by more
+than `worth` times that of the limit: throughput / limit ** worth is maximised, a form of
+Kleinrock's power. Steps are long after a start, which stops early, and after a change of the
+server, until a comparison fails; then the other direction is tried at once.
 """
 
-from math import ceil, log
-from statistics import fmean
+from math import inf, log
 
 from fleetpatch.rules.pacing.tuning import Tuning
 
 
 class HillClimb:
-    """At most `limit` requests in flight now; `settled` is the best limit known so far."""
+    """At most `limit` requests in flight now; `settled` is the best limit known so far.
+
+    At the beginning that is twice the `start`, which was not tried yet.
+    """
 
     def __init__(self, tuning: Tuning, start: int, ceiling: int, now: float) -> None:
         self._tuning, self._ceiling = tuning, ceiling
-        self._is_upward, self._lead, self._next_comparison = True, 0, now
         self._throughput = self._latency = 0.0
-        self.limit = self.settled = min(start, ceiling)
-        self.start(self.settled, now)
+        self._is_upward, self._is_mixed = True, False
+        self.limit, self.settled = min(start, ceiling), min(2 * start, ceiling)
+        self.start(self.limit, now)
+
+    @property
+    def in_force(self) -> int:
+        """The limit, apart from one that is only tried."""
+        return min(self.limit, self.settled) if self.is_starting else self.settled
 
     def start(self, limit: int, now: float) -> None:
-        """Begin slow start at this limit; up to the best limit known nothing is judged."""
+        """Begin slow start at this limit; below the best limit known nothing is judged."""
         self.is_starting, self._step = True, self._tuning.first_step
+        self._lead, self._next_comparison = 0, now
         self._begin_round(limit, now)
 
     def accepted(self, sent_at: float, in_flight: int, now: float) -> None:
-        """Learn from an accepted request; so many were in flight when it was sent."""
+        """Learn from an accepted request; so many counted as in flight when it was sent."""
         if sent_at < self._since:
             return
-        self._latencies.append(now - sent_at)
+        self._answers += 1
+        self._seconds += now - sent_at
         self._in_flight += in_flight
-        count, lasted = len(self._latencies), now - self._since
+        count, lasted = self._answers, now - self._since
         if not self.is_starting and lasted < self._tuning.longest_round:
             if count < self._tuning.round or lasted < self._tuning.shortest_round:
                 return
         elif count < min(self.limit, self._tuning.round):
             return
-        typical = sorted(self._latencies)[: ceil(self._tuning.typical * count)]
-        is_first, self._latency = not self._latency, max(fmean(typical), 1e-6)
+        self._latency = max(self._seconds / count, 1e-6)
         in_use = self._in_flight / count
         throughput = in_use / self._latency
-        if is_first and self.limit == self.settled:
-            # These requests met a server that was idle.
-            self._begin_round(self.limit, now)
-        elif self.is_starting and self.limit <= self.settled:
+        if self.is_starting and self.limit < self.settled:
             self._double(throughput, now)
         elif in_use >= self._tuning.full * self.limit:
             self._judge(throughput, now)
         else:
-            # Something else limits, and the round shows nothing about this limit.
+            # Something else limits, and a higher limit would not be used.
             self.is_starting = False
-            self._begin_round(self.limit, now)
+            if self.limit > self.settled:
+                self._is_upward = True
+                self._stay(now)
+            else:
+                self._begin_round(self.settled, now)
 
     def change_ceiling(self, ceiling: int, *, adaptive: bool, now: float) -> None:
         """Replace the ceiling; a limit that does not climb (not `adaptive`) is the ceiling."""
+        is_restarting = self.is_starting and self.limit < self.settled
+        if self.settled == self._ceiling < ceiling:
+            # More than that was never tried.
+            self._throughput = 0.0
+            self.start(self.limit, now)
         self._ceiling, self._lead = ceiling, 0
         self.settled = min(self.settled, ceiling) if adaptive else ceiling
-        self._begin_round(self.settled, now)
+        self._begin_round(min(self.limit, self.settled) if is_restarting else self.settled, now)
 
     def _double(self, throughput: float, now: float) -> None:
         """Double the limit in slow start, but try the best limit known before a higher one."""
@@ -71,33 +86,34 @@ class HillClimb:
         self._begin_round(min(bound, 2 * self.limit), now)
 
     def _judge(self, throughput: float, now: float) -> None:
-        gain = log(throughput / self._throughput)
+        gain = log(throughput / self._throughput) if self._throughput else inf
         price = log(self.limit / self.settled)
         if self.is_starting:
             if gain > self._tuning.start_worth * price:
                 self.settled = self.limit
                 self._double(throughput, now)
             else:
-                self.is_starting = False
+                self.is_starting, self._is_upward = False, gain > self._tuning.worth * price
                 self._begin_round(self.settled, now)
         elif self.limit != self.settled:
             self._compare(throughput, gain - self._tuning.worth * price, now)
         else:
             self._throughput = throughput
-            if abs(gain) > log(self._tuning.step):
-                # The server has changed.
-                self._is_upward, self._lead, self._next_comparison = gain > 0.0, 0, now
+            # Not while a comparison has a lead: its rounds alternate, and a change meets both.
+            has_changed = not self._lead and abs(gain) > log(self._tuning.step)
+            if has_changed:
+                self._is_upward, self._next_comparison = gain > 0.0, now
                 self._step = self._tuning.first_step
-            if now >= self._next_comparison:
-                self._try_other(now)
-            else:
+            # The round in which the server changes mixes both speeds. The next one is compared.
+            self._is_mixed = has_changed and not self._is_mixed
+            if self._is_mixed or now < self._next_comparison:
                 self._begin_round(self.settled, now)
+            else:
+                self._try_other(now)
 
     def _compare(self, throughput: float, gain: float, now: float) -> None:
-        """Count a round at the other limit: twice if the higher limit is clearly better."""
-        clear = log(self._tuning.step) / 2.0
-        points = 2 if (gain if self._is_upward else -gain) > clear else 1
-        self._lead += points if gain > 0.0 else -points
+        """Count a round at the other limit."""
+        self._lead += 1 if gain > 0.0 else -1
         if self._lead >= self._tuning.lead:
             self._throughput, self.settled, self._lead = throughput, self.limit, 0
             self._try_other(now)
@@ -112,14 +128,17 @@ class HillClimb:
         limit = up if self._is_upward else round(self.settled / self._step)
         other = max(1, min(self._ceiling, limit))
         if other == self.settled:
+            # At the bound nothing was compared, so the other direction is not tried at once.
+            self._step = self._tuning.step
             self._stay(now)
         else:
             self._begin_round(other, now)
 
     def _stay(self, now: float) -> None:
-        """Keep the limit for a while; then try the other direction."""
+        """Keep the limit. Try the other direction after a while, or at once after a long step."""
+        if self._step == self._tuning.step:
+            self._next_comparison = now + self._tuning.interval
         self._is_upward, self._lead, self._step = not self._is_upward, 0, self._tuning.step
-        self._next_comparison = now + self._tuning.interval
         self._begin_round(self.settled, now)
 
     def _begin_round(self, limit: int, now: float) -> None:
@@ -127,5 +146,4 @@ class HillClimb:
         is_judged = not self.is_starting or limit >= self.settled
         self._since = now + self._latency if limit != self.limit and is_judged else now
         self.limit = limit
-        self._latencies: list[float] = []
-        self._in_flight = 0
+        self._answers, self._seconds, self._in_flight = 0, 0.0, 0

@@ -16,6 +16,7 @@ from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.errors import ClusterError, Locked
 from fleetpatch.model.change import MetadataChange
 from fleetpatch.model.lease import LeaseReply
+from fleetpatch.model.pace import Ceilings
 from tests.engine.leases.machines import DOWN, Machine, watching
 from tests.fakes import FakeCluster, ObjectStore, seen_job, target_of
 from tests.fakes.leases import LeaseServer
@@ -24,7 +25,7 @@ from tests.fakes.leases import LeaseServer
 def patcher_of(machine: Machine, cluster: FakeCluster) -> ClusterPatcher:
     policy = PatchPolicy(MetadataChange(labels={"team": "red"}), lambda _target, _seen: True)
     shutdown = Shutdown(machine.clock, machine.lease_holder.holds)
-    pacer = Pacer(machine.clock, None)
+    pacer = Pacer(machine.clock, Ceilings())
     return ClusterPatcher(
         PatchContext(cluster, policy, pacer, shutdown, machine.clock), lambda: 1.0
     )

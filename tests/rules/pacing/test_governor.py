@@ -132,9 +132,9 @@ def test_what_has_limited_within_a_second_is_the_cause() -> None:
 
 def test_a_permit_that_was_not_used_makes_room_for_another() -> None:
     one = governor(concurrency=1)
-    send(one, 0.0)
+    permit = send(one, 0.0)
     assert one.admit(0.0) == inf
-    one.unused()
+    one.unused(permit, 0.0)
     send(one, 0.0)
 
 
@@ -168,24 +168,71 @@ def test_a_request_refused_before_an_acceptance_counts_for_the_latency_of_that()
 
 def test_it_is_full_with_what_is_in_flight_and_expected() -> None:
     one = governor(concurrency=2)
-    assert not one.is_full(0.0, expected=1)
-    assert one.is_full(0.0, expected=2)
+    assert not one.is_full(expected=1)
+    assert one.is_full(expected=2)
     permit = send(one, 0.0)
-    assert one.is_full(0.0, expected=1)
-    assert not one.is_full(0.0, expected=0)
+    assert one.is_full(expected=1)
+    assert not one.is_full(expected=0)
 
     one.answered(permit, ReplySignal.REFUSED, 0.01)
 
-    assert one.is_full(0.01, expected=1), "a refused request counts for a while"
-    assert not one.is_full(0.11, expected=1)
+    assert not one.is_full(expected=1), "no answer will make room in the place of a refused one"
 
 
-def test_it_is_not_full_where_there_is_no_answer_to_wait_for() -> None:
-    one = governor(concurrency=1)
-    one.answered(send(one, 0.0), ReplySignal.REFUSED, 0.01)
+def test_time_makes_room_in_the_place_of_a_refused_request_while_another_is_silent() -> None:
+    one = governor(concurrency=2)
+    _silent, refused = send(one, 0.0), send(one, 0.0)
+    assert one.admit(0.0) == inf
+    one.answered(refused, ReplySignal.REFUSED, 0.01)
 
     assert one.admit(0.01) == pytest.approx(0.09)
-    assert not one.is_full(0.01, expected=0)
+    send(one, 0.11)
+    assert one.admit(0.11) == inf
+
+
+def test_requests_sent_before_a_pause_do_not_keep_the_place_of_the_probe() -> None:
+    one = governor(concurrency=4)
+    silent = [send(one, 0.0) for _ in range(2)]
+    refuse_all(one)
+
+    probe = send(one, 2.0)
+    assert one.admit(2.0) == inf
+    one.answered(probe, ReplySignal.ACCEPTED, 2.01)
+    second = [send(one, 2.02), send(one, 2.02)]
+    assert one.admit(2.02) == inf, "never more than the ceiling"
+    for permit in silent:
+        one.answered(permit, ReplySignal.LATE, 30.0)
+    assert one.admit(30.1) == inf, "two in flight at a limit of two"
+    one.answered(second[0], ReplySignal.ACCEPTED, 30.2)
+    send(one, 30.2)
+
+
+def test_a_fixed_pace_is_not_limited_by_what_is_refused() -> None:
+    one = governor(concurrency=64, adaptive=False)
+    for turn in range(400):
+        signal = ReplySignal.REFUSED if turn % 2 else ReplySignal.ACCEPTED
+        one.answered(send(one, 0.01 * turn), signal, 0.01 * turn + 0.005)
+
+    assert (one.pace(4.0).concurrency, one.pace(4.0).rate) == (64, None)
+
+
+def test_a_fixed_pace_is_back_at_its_ceiling_soon_after_a_pause() -> None:
+    one = governor(concurrency=64, adaptive=False)
+    refuse_all(one)
+    assert one.pace(1.0).concurrency == 1
+    for turn in range(100):
+        now = 2.0 + 0.01 * turn
+        permits = list[Permit]()
+        while isinstance(permit := one.admit(now), Permit):
+            permits.append(permit)
+        for permit in permits:
+            one.answered(permit, ReplySignal.ACCEPTED, now + 0.005)
+
+    assert one.pace(3.0).concurrency == 64
+
+
+def test_while_it_starts_the_pace_is_what_may_be_in_flight() -> None:
+    assert governor(concurrency=64).pace(0.0).concurrency == 16
 
 
 def test_a_refused_request_of_a_fixed_pace_is_in_flight_no_longer() -> None:

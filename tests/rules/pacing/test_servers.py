@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleetpatch.model.pace import Ceilings
+from fleetpatch.rules.pacing.governor import Governor
 from fleetpatch.rules.pacing.reply_signal import ReplySignal
 from tests.rules.pacing.simulator import (
     DEFAULT,
@@ -57,7 +58,7 @@ def test_stray_refusals_cost_little_more_than_the_targets_that_they_hit(
     ratios = [
         stray(share, retry_after, seed, governed(THIRTY_TWO)).goodput(0, 6)
         / stray(share, retry_after, seed + 100, Open()).goodput(0, 6)
-        for seed in range(5)
+        for seed in range(10)
     ]
 
     assert statistics.mean(ratios) >= 0.9
@@ -73,7 +74,7 @@ def test_nine_tenths_of_an_unknown_rate_are_used_and_few_are_refused(
 
     assert record.goodput(5, 20) >= 0.95 * rate
     # At 100 a second the start is a large part: 16 requests at once meet a burst of 10.
-    assert record.refused() <= (0.06 if rate == 100 else 0.05)
+    assert record.refused() <= (0.065 if rate == 100 else 0.05)
     assert record.refused(5, 20) <= 0.02
 
 
@@ -158,12 +159,25 @@ def test_a_storm_is_probed_once_a_second() -> None:
 
 
 def test_a_busy_neighbour_keeps_its_share_of_fair_queues() -> None:
-    queue = FairQueue(World(), random.Random(1))
-    queue.world.after(0.0, lambda: queue.neighbour(200.0))
-    record = simulate(queue, 10)
+    refused = list[float]()
+    for seed in range(8):
+        queue = FairQueue(World(), random.Random(seed))
+        queue.world.after(0.0, lambda queue=queue: queue.neighbour(200.0))  # type: ignore[misc]
+        record = simulate(queue, 10)
+        assert record.goodput(2, 10) >= 0.85 * 300
+        refused.append(record.refused())
 
-    assert record.goodput(2, 10) >= 0.85 * 300
-    assert record.refused() <= 0.02
+    # Slow start tries twice as many as the queue holds.
+    assert statistics.mean(refused) <= 0.04
+
+
+def test_a_share_of_refusals_that_is_tolerated_does_not_keep_the_climb_low() -> None:
+    gates = list[Governor]()
+    for seed in range(3):
+        gates.append(governed(DEFAULT, seed))
+        simulate(server(seed, stray=0.45, latency=0.05), 25, gate=gates[-1])
+
+    assert statistics.mean(gate.pace(25.0).concurrency for gate in gates) >= 45
 
 
 def test_a_load_of_others_that_no_pace_of_ours_lowers_does_not_stop_us() -> None:
