@@ -3,7 +3,8 @@
 anyio's `send` and `receive` yield to the event loop even if they need not wait. At three such
 yields for each target that costs as much CPU as the HTTP exchange. Other tasks still run: a worker
 awaits its server for each target, and a feeder waits for room in its stream. `anyio.Event` looks up
-its backend at each creation, so a worker that waits for each request has a `Wakeup` instead.
+its backend at each creation, so a worker that waits for each request has a `Wakeup` instead. Only a
+wait that time may end as well costs a `CancelScope`.
 
 A task group wraps even a single error in an ExceptionGroup. Callers handle the first error, which
 keeps its own cause.
@@ -72,9 +73,11 @@ class Wakeup:
 
     async def sleep(self, clock: Clock, seconds: float) -> None:
         """Wait for the next `set`, and for so many seconds at most."""
-        with anyio.CancelScope() as self._sleeping:
-            await clock.sleep(seconds)
-        self._sleeping = None
+        try:
+            with anyio.CancelScope() as self._sleeping:
+                await clock.sleep(seconds)
+        finally:
+            self._sleeping = None
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from fleetpatch.rules.pacing.tuning import Tuning
 class Permit(NamedTuple):
     """The right to send one request now; returned with its answer.
 
-    With it `in_flight` requests count as in flight, and `at_server` requests are not yet answered.
+    With it `in_flight` requests count as in flight, and `at_server` of them are not yet answered.
     """
 
     sent_at: float
@@ -87,10 +87,11 @@ class Governor:
         self.at_server += 1
         if in_flight + 1 >= self._allowed:
             self._full_at = now
-        return Permit(now, in_flight + 1 - self._before_pause, self.at_server)
+        earlier = self._before_pause
+        return Permit(now, in_flight + 1 - earlier, self.at_server - earlier)
 
     def is_full(self, expected: int) -> bool:
-        """Return whether so many requests, which are expected, would leave no room.
+        """Return whether unanswered requests, and so many that are expected, leave no room.
 
         Refused requests do not count: only time makes room in their place (`admit`).
         """
@@ -169,9 +170,9 @@ class Governor:
             return PaceCause.REFUSALS if is_found else PaceCause.RATE
         if self._full_at <= recently:
             return PaceCause.WORK
-        if self._refusals.in_flight < self._climb.settled:
+        if self._refusals.in_flight < self._climb.in_force:
             return PaceCause.REFUSALS
-        if self._climb.settled >= self._ceilings.concurrency:
+        if self._climb.in_force >= self._ceilings.concurrency:
             return PaceCause.CONCURRENCY
         return PaceCause.STARTING if self._climb.is_starting else PaceCause.LATENCY
 

@@ -6,7 +6,7 @@ below: rounds at the two limits alternate, so that a change of the server meets 
 a few rounds decides. The higher limit wins a round if the logarithm of throughput grows by more
 than `worth` times that of the limit: throughput / limit ** worth is maximised, a form of
 Kleinrock's power. Steps are long after a start, which stops early, and after a change of the
-server, until a comparison fails; then the other direction is tried at once.
+server, until a comparison fails; then the other direction is tried without a wait.
 """
 
 from math import inf, log
@@ -17,13 +17,13 @@ from fleetpatch.rules.pacing.tuning import Tuning
 class HillClimb:
     """At most `limit` requests in flight now; `settled` is the best limit known so far.
 
-    At the beginning that is twice the `start`, which was not tried yet.
+    At the beginning that is twice the `start`, or the ceiling, and was not tried yet.
     """
 
     def __init__(self, tuning: Tuning, start: int, ceiling: int, now: float) -> None:
         self._tuning, self._ceiling = tuning, ceiling
         self._throughput = self._latency = 0.0
-        self._is_upward, self._is_mixed = True, False
+        self._is_upward = True
         self.limit, self.settled = min(start, ceiling), min(2 * start, ceiling)
         self.start(self.limit, now)
 
@@ -35,7 +35,7 @@ class HillClimb:
     def start(self, limit: int, now: float) -> None:
         """Begin slow start at this limit; below the best limit known nothing is judged."""
         self.is_starting, self._step = True, self._tuning.first_step
-        self._lead, self._next_comparison = 0, now
+        self._lead, self._next_comparison, self._is_mixed = 0, now, False
         self._begin_round(limit, now)
 
     def accepted(self, sent_at: float, in_flight: int, now: float) -> None:
@@ -68,19 +68,24 @@ class HillClimb:
                 self._begin_round(self.settled, now)
 
     def change_ceiling(self, ceiling: int, *, adaptive: bool, now: float) -> None:
-        """Replace the ceiling; a limit that does not climb (not `adaptive`) is the ceiling."""
+        """Replace the ceiling; a limit that does not climb (not `adaptive`) is the ceiling.
+
+        Slow start goes on where it is. It begins anew if the old ceiling was the limit.
+        """
+        was_limiting = not self.is_starting and self.settled == self._ceiling < ceiling
         is_restarting = self.is_starting and self.limit < self.settled
-        if self.settled == self._ceiling < ceiling:
-            # More than that was never tried.
-            self._throughput = 0.0
-            self.start(self.limit, now)
-        self._ceiling, self._lead = ceiling, 0
+        self._ceiling = ceiling
         self.settled = min(self.settled, ceiling) if adaptive else ceiling
-        self._begin_round(min(self.limit, self.settled) if is_restarting else self.settled, now)
+        if was_limiting:
+            self._throughput = 0.0
+            self.start(self.settled, now)
+        elif self.limit > ceiling or not (adaptive or is_restarting):
+            self._throughput, self._lead = 0.0, 0
+            self._begin_round(self.settled, now)
 
     def _double(self, throughput: float, now: float) -> None:
         """Double the limit in slow start, but try the best limit known before a higher one."""
-        self._throughput = throughput
+        self._throughput, self._is_upward = throughput, True
         bound = self.settled if self.limit < self.settled else self._ceiling
         self.is_starting = self.limit < bound
         self._begin_round(min(bound, 2 * self.limit), now)

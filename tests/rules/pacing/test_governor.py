@@ -231,8 +231,14 @@ def test_a_fixed_pace_is_back_at_its_ceiling_soon_after_a_pause() -> None:
     assert one.pace(3.0).concurrency == 64
 
 
-def test_while_it_starts_the_pace_is_what_may_be_in_flight() -> None:
-    assert governor(concurrency=64).pace(0.0).concurrency == 16
+@pytest.mark.parametrize("ceiling", [20, 64])
+def test_while_it_starts_the_pace_is_what_may_be_in_flight(ceiling: int) -> None:
+    one = governor(concurrency=ceiling)
+    for _ in range(16):
+        send(one, 0.0)
+
+    assert one.pace(0.0).concurrency == 16
+    assert one.pace(0.0).cause is PaceCause.STARTING
 
 
 def test_a_refused_request_of_a_fixed_pace_is_in_flight_no_longer() -> None:

@@ -322,6 +322,35 @@ def test_slow_start_begins_again_where_a_ceiling_is_raised_that_was_the_limit() 
     assert limits_after(climb, lambda _level: 0.02, 1.0)[:7] == [2, 4, 8, 16, 32, 64, 128]
 
 
+@pytest.mark.parametrize("ceiling", [100, 128, 256])
+def test_a_ceiling_that_is_changed_does_not_end_slow_start(ceiling: int) -> None:
+    climb = HillClimb(Tuning(), Tuning().start, 128, 0.0)
+    for now, limit in answers(climb, lambda _level: 0.02, 1.0):
+        if limit == 64:
+            climb.change_ceiling(ceiling, adaptive=True, now=now)
+            break
+
+    assert limits_after(climb, lambda _level: 0.02, 1.0)[:2] == [64, min(ceiling, 128)]
+
+
+def test_a_ceiling_that_is_lowered_below_what_slow_start_tries_is_reached() -> None:
+    climb = HillClimb(Tuning(), Tuning().start, 128, 0.0)
+    for now, limit in answers(climb, lambda _level: 0.02, 1.0):
+        if limit == 64:
+            climb.change_ceiling(50, adaptive=True, now=now)
+            break
+
+    assert limits_after(climb, lambda _level: 0.02, 1.0) == [32, 50]
+
+
+def test_after_a_restart_up_to_the_ceiling_no_fewer_are_tried_at_once() -> None:
+    climb = climbed(lambda _level: 0.02, 3.0)
+    climb.start(1, 11.0)
+
+    assert max(limits_after(climb, lambda _level: 0.02, 2.0, start=11.0)) == 128
+    assert climb.limit == 128
+
+
 def test_a_ceiling_above_what_was_found_changes_nothing() -> None:
     climb = climbed(knee(16))
     before = climb.settled
