@@ -172,7 +172,9 @@ class RefusalLimit:
             elif self.state is State.TRIAL:
                 self._limits_rate = self.in_flight < tuning.fewest_in_flight
         usual = max(tuning.fewest_in_flight, in_flight)
-        self._capacity = rate, min(usual, most)
+        # A first burst can look as if a number in flight were the limit: a bucket has few tokens.
+        is_known = most <= usual or (self.state is State.LIMITED and most < inf)
+        self._capacity = rate, most if is_known else usual
         self._enter(State.TRIAL, now)
         self._cuts += 1
         self._limit(tuning.cut)

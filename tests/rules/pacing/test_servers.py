@@ -93,6 +93,16 @@ def test_a_limit_of_requests_in_flight_is_found_and_kept_to(
     assert record.refused(5, 20) <= 0.02
 
 
+@pytest.mark.parametrize("wall", [4, 8, 16, 32])
+def test_a_limit_of_requests_in_flight_is_known_after_a_second_excess(wall: int) -> None:
+    shares = list[float]()
+    for seed in range(6):
+        record = simulate(server(seed, wall=wall, retry_after=1.0), 20)
+        shares.append(record.goodput(6, 20) * 0.02 / wall)
+
+    assert statistics.mean(shares) >= 0.96
+
+
 def test_no_queue_is_built_up_beyond_the_knee() -> None:
     record = simulate(server(knee=16, latency=0.05), 20)
 
