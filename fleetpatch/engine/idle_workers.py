@@ -19,8 +19,8 @@ T = TypeVar("T")
 class IdleWorkers:
     """The workers of one pacer that have no target.
 
-    `must_wait` returns whether there is no room for one more request, if so many workers have been
-    given room and have not asked to send yet.
+    `must_wait` returns whether one more request must wait, if so many workers have been given room
+    and have not asked to send yet.
     """
 
     def __init__(self, must_wait: Callable[[int], bool]) -> None:

@@ -31,9 +31,7 @@ class Shutdown:
     def __init__(self, clock: Clock, *guards: Callable[[], bool]) -> None:
         self.clock = clock
         self._guards = guards
-        # Waits end when the shutdown is requested, without polling: sleeps are cancelled, and
-        # tasks are woken.
-        self._sleepers: set[anyio.CancelScope] = set()
+        # Waits and sleeps end when the shutdown is requested, without polling.
         self._awaited: set[Wakeup] = set()
         self._is_requested = False
         self._requested = anyio.Event()
@@ -50,8 +48,6 @@ class Shutdown:
         """Request the shutdown, on the event loop's thread; a second call has no effect."""
         self._is_requested = True
         self._requested.set()
-        for sleeper in self._sleepers:
-            sleeper.cancel()
         for wakeup in self._awaited:
             wakeup.set()
 
@@ -59,12 +55,7 @@ class Shutdown:
         """Sleep for `seconds`, or until the shutdown is requested."""
         if seconds <= 0 or self.requested:
             return
-        with anyio.CancelScope() as sleeper:
-            self._sleepers.add(sleeper)
-            try:
-                await self.clock.sleep(seconds)
-            finally:
-                self._sleepers.discard(sleeper)
+        await self.wait_for(Wakeup(), seconds)
 
     async def wait_for(self, wakeup: Wakeup, seconds: float = inf) -> None:
         """Wait for `wakeup`, which `request` sets as well, and for so many seconds at most."""

@@ -30,7 +30,7 @@ LONGEST = 40_000.0
 
 
 class Targets(AsyncIterator[int]):
-    """So many targets; while the feeder is `late`, none comes and there is no end."""
+    """So many targets; while the feeder is `late`, the next one and the end are awaited."""
 
     def __init__(self, count: int) -> None:
         self._left = count

@@ -70,7 +70,7 @@ class HillClimb:
     def change_ceiling(self, ceiling: int, *, adaptive: bool, now: float) -> None:
         """Replace the ceiling; a limit that does not climb (not `adaptive`) is the ceiling.
 
-        Slow start goes on where it is. It begins anew if the old ceiling was the limit.
+        A slow start continues. If the old ceiling was the limit, a new slow start begins.
         """
         was_limiting = not self.is_starting and self.settled == self._ceiling < ceiling
         is_restarting = self.is_starting and self.limit < self.settled
