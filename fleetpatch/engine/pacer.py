@@ -20,8 +20,8 @@ from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.answer import Answer, Reply
 from fleetpatch.model.pace import Ceilings, Pace
 from fleetpatch.model.ports import Clock
+from fleetpatch.rules.answers.load import TROUBLE, signal_of
 from fleetpatch.rules.pacing.governor import Governor, Permit
-from fleetpatch.rules.pacing.reply_signal import TROUBLE, signal_of
 from fleetpatch.rules.pacing.tuning import Tuning
 from fleetpatch.rules.running.backoff import retry_after
 

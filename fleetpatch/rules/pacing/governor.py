@@ -11,9 +11,10 @@ from math import inf
 from typing import NamedTuple
 
 from fleetpatch.model.pace import Ceilings, Pace, PaceCause
+from fleetpatch.model.token_bucket import TokenBucket
+from fleetpatch.rules.answers.load import TROUBLE, ReplySignal
 from fleetpatch.rules.pacing.hill_climb import HillClimb
 from fleetpatch.rules.pacing.refusals import RefusalLimit
-from fleetpatch.rules.pacing.reply_signal import TROUBLE, ReplySignal
 from fleetpatch.rules.pacing.tuning import Tuning
 
 
@@ -26,26 +27,6 @@ class Permit(NamedTuple):
     sent_at: float
     in_flight: int
     at_server: int
-
-
-class TokenBucket:
-    """In any span of t seconds at most `burst + rate * t` requests pass."""
-
-    def __init__(self, tokens: float, now: float) -> None:
-        self._tokens, self._filled_at = tokens, now
-
-    def take(self, rate: float, burst: float, now: float) -> float:
-        """Take a token and return 0, or return the seconds until there is one."""
-        if rate == inf:
-            self._filled_at = now
-            return 0.0
-        self._tokens = min(burst, self._tokens + (now - self._filled_at) * rate)
-        self._filled_at = now
-        # Sums of floats are a little off, and a wait must not be too short for a clock.
-        if self._tokens < 1.0 - 1e-9:
-            return (1.0 - self._tokens) / rate
-        self._tokens -= 1.0
-        return 0.0
 
 
 class Governor:

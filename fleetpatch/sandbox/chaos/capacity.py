@@ -15,12 +15,14 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
 from fleetpatch.model.fields import Json
+from fleetpatch.model.token_bucket import TokenBucket
 from fleetpatch.sandbox.apiserver.statuses import ApiReply, bad_request, failure, no_such_page, ok
 
 PATHS: Final = frozenset({"capacity", "arrivals"})
@@ -67,8 +69,7 @@ class Load:
         self.capacity = capacity
         self._clock = clock
         self._random = random.Random(0)  # noqa: S311 - jitter, and the same in each run
-        self._tokens = float(capacity.burst)
-        self._filled_at = clock()
+        self._bucket = TokenBucket(capacity.burst, clock())
         self._in_flight = 0
         self._ledger: list[tuple[float, int, float]] = []
 
@@ -124,17 +125,8 @@ class Load:
             return True
         if capacity.in_flight and self._in_flight > capacity.in_flight * capacity.share:
             return True
-        return capacity.rate is not None and not self._take(capacity.rate * capacity.share, now)
-
-    def _take(self, rate: float, now: float) -> bool:
-        """Take a token from the bucket, if there is one."""
-        # A token bucket, filled lazily: its level is computed when a request arrives.
-        grown = self._tokens + (now - self._filled_at) * rate
-        self._tokens, self._filled_at = min(float(self.capacity.burst), grown), now
-        if self._tokens < 1.0:
-            return False
-        self._tokens -= 1.0
-        return True
+        rate = inf if capacity.rate is None else capacity.rate * capacity.share
+        return self._bucket.take(rate, capacity.burst, now) > 0.0
 
 
 def _too_many(retry_after: int | None) -> ApiReply:

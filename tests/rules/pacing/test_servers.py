@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleetpatch.model.pace import Ceilings
+from fleetpatch.rules.answers.load import ReplySignal
 from fleetpatch.rules.pacing.governor import Governor
-from fleetpatch.rules.pacing.reply_signal import ReplySignal
 from tests.rules.pacing.simulator import (
     DEFAULT,
     Client,
