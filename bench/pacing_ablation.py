@@ -30,7 +30,7 @@ _OPTIONS = ("-q", "-x", "-p", "no:cacheprovider", "-n", "0")
 _LINE = re.compile(r"^    (\w+): \w+ = .* \[(\w+)\]$", re.MULTILINE)
 _FACTORS = (0.7, 1.3)
 
-_FAR: Mapping[str, Any] = MappingProxyType({"first_step": 1e9, "step": 1e9})
+_FAR: Mapping[str, Any] = MappingProxyType({"step": 1e9})
 
 MECHANISMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -47,8 +47,7 @@ MECHANISMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "fewer than four in flight": {"fewest_in_flight": 1},
         "no burst at a found rate": {"burst": 0.0},
         "no climb: always at the ceiling": {"start": 10**6, "interval": 1e9, **_FAR},
-        "one comparison after slow start, with the ceiling": {"interval": 1e9, **_FAR},
-        "no long steps": {"first_step": Tuning().step},
+        "two comparisons after slow start, with the ceiling and one": {"interval": 1e9, **_FAR},
         "one round decides": {"lead": 1},
     }
 )

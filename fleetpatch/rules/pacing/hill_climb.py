@@ -5,8 +5,8 @@ doubles, the first time without a judgement. Then it is compared with a limit on
 below: rounds at the two limits alternate, so that a change of the server meets both, and a lead of
 a few rounds decides. The higher limit wins a round if the logarithm of throughput grows by more
 than `worth` times that of the limit: throughput / limit ** worth is maximised, a form of
-Kleinrock's power. Steps are long after a start, which stops early, and after a change of the
-server, until a comparison fails; then the other direction is tried without a wait.
+Kleinrock's power. Comparisons that fail are a few seconds apart. Only after the first one since a
+start or a change of the server the other direction is tried at once.
 """
 
 from math import inf, log
@@ -34,7 +34,7 @@ class HillClimb:
 
     def start(self, limit: int, now: float) -> None:
         """Begin slow start at this limit; below the best limit known nothing is judged."""
-        self.is_starting, self._step = True, self._tuning.first_step
+        self.is_starting = self._turns_at_once = True
         self._lead, self._next_comparison, self._is_mixed = 0, now, False
         self._begin_round(limit, now)
 
@@ -62,7 +62,6 @@ class HillClimb:
             # Something else limits, and a higher limit would not be used.
             self.is_starting = False
             if self.limit > self.settled:
-                self._is_upward = True
                 self._stay(now)
             else:
                 self._begin_round(self.settled, now)
@@ -107,8 +106,8 @@ class HillClimb:
             # Not while a comparison has a lead: its rounds alternate, and a change meets both.
             has_changed = not self._lead and abs(gain) > log(self._tuning.step)
             if has_changed:
-                self._is_upward, self._next_comparison = gain > 0.0, now
-                self._step = self._tuning.first_step
+                self._is_upward, self._turns_at_once = gain > 0.0, True
+                self._next_comparison = now
             # The round in which the server changes mixes both speeds. The next one is compared.
             self._is_mixed = has_changed and not self._is_mixed
             if self._is_mixed or now < self._next_comparison:
@@ -129,21 +128,21 @@ class HillClimb:
 
     def _try_other(self, now: float) -> None:
         """Begin a round one step away in this direction, within the bounds."""
-        up = max(self.settled + 1, round(self.settled * self._step))
-        limit = up if self._is_upward else round(self.settled / self._step)
+        up = max(self.settled + 1, round(self.settled * self._tuning.step))
+        limit = up if self._is_upward else round(self.settled / self._tuning.step)
         other = max(1, min(self._ceiling, limit))
         if other == self.settled:
             # At the bound nothing was compared, so the other direction is not tried at once.
-            self._step = self._tuning.step
+            self._turns_at_once = False
             self._stay(now)
         else:
             self._begin_round(other, now)
 
     def _stay(self, now: float) -> None:
-        """Keep the limit. Try the other direction after a while, or at once after a long step."""
-        if self._step == self._tuning.step:
+        """Keep the limit, and turn to the other direction: after a while, or at once."""
+        if not self._turns_at_once:
             self._next_comparison = now + self._tuning.interval
-        self._is_upward, self._lead, self._step = not self._is_upward, 0, self._tuning.step
+        self._is_upward, self._turns_at_once, self._lead = not self._is_upward, False, 0
         self._begin_round(self.settled, now)
 
     def _begin_round(self, limit: int, now: float) -> None:

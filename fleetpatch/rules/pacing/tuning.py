@@ -39,7 +39,6 @@ class Tuning(NamedTuple):
     start: int = 16  # requests in flight at first: few for a server [hill_climb]
     start_worth: float = 0.3  # growth of throughput to that in flight, when it doubles [hill_climb]
     worth: float = 0.06  # the same, later: the price of more in flight [hill_climb]
-    first_step: float = 1.7  # a long step after a start: it stops early [hill_climb]
     step: float = 1.4  # ratio of two limits in a comparison: seen in noise [hill_climb]
     round: int = 60  # answers: their mean latency is known to 2 % [hill_climb]
     shortest_round: float = 0.15  # seconds: an event loop without CPU time stalls [hill_climb]
