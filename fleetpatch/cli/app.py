@@ -58,6 +58,8 @@ def main() -> NoReturn:
         streams.write_stderr_briefly("fleetpatch: interrupted")
         code = Exit.PAUSED
     signals.set_exit_code(code)
+    # Before the interpreter ends it collects garbage several times, and would visit every module.
+    gc.freeze()
     sys.exit(code)
 
 

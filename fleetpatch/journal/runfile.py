@@ -193,6 +193,8 @@ class RunFile(RunFacts):
         for cluster in clusters:
             if cluster.missing:
                 survey.remove(cluster.name)
+        if tuple(clusters) == self.info.clusters:
+            return  # stored at the creation
         self.info = replace(self.info, clusters=tuple(clusters))
         with self.database.transaction():
             meta.note_missing(self.database, self.info)

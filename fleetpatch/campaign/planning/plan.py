@@ -115,7 +115,8 @@ async def _expand(
         # Removes the file again if anything in the block raises: a refused plan leaves no run.
         with journal.planning():
             stack.enter_context(steering.holding(path))
-            journal.note_merging(merging)
+            if merging.releases:
+                journal.note_merging(merging)
             if expressions and (content := expressions.tables_of_where()):
                 tables.note_tables(journal, content)
             survey = await _fill(

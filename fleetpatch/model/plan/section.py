@@ -41,6 +41,7 @@ class Section(BaseModel):
 
     model_config = ConfigDict(
         alias_generator=to_camel,
+        defer_build=True,  # a part is built with the whole, and not by itself as well
         extra="forbid",  # a misspelled key must not be ignored
         frozen=True,
         hide_input_in_errors=True,  # the input may be a secret
