@@ -36,5 +36,10 @@ class SystemClock:
         return time.time()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait for `seconds`; a negative number only yields to other tasks."""
-        await anyio.sleep(max(0.0, seconds))
+        """Wait for at least `seconds`; a negative number only yields to other tasks."""
+        until, left = self.monotonic() + seconds, seconds
+        while True:
+            await anyio.sleep(max(0.0, left))
+            # The timers of uvloop count whole milliseconds and are up to 1.5 ms early.
+            if (left := until - self.monotonic()) <= 0.0:
+                return

@@ -1,4 +1,4 @@
-"""The system clock. Covered: its three methods, without a wait."""
+"""The system clock. Covered: its three methods, on both event loops, with waits of milliseconds."""
 
 import time
 
@@ -26,3 +26,16 @@ async def test_sleeping_lets_others_run_however_little_is_left(seconds: float) -
         tasks.start_soon(other)
         await SystemClock().sleep(seconds)
         assert ran == ["other"]
+
+
+@pytest.mark.parametrize("uvloop", [False, True])
+def test_no_sleep_is_shorter_than_was_asked_for(uvloop: bool) -> None:
+    async def shortest() -> float:
+        clock, lengths = SystemClock(), list[float]()
+        for _ in range(20):
+            began = clock.monotonic()
+            await clock.sleep(0.0014)
+            lengths.append(clock.monotonic() - began)
+        return min(lengths)
+
+    assert anyio.run(shortest, backend_options={"use_uvloop": uvloop}) >= 0.0014
