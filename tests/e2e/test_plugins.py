@@ -89,11 +89,15 @@ def test_a_plugin_ends_with_the_tool(
         planned = tool.run("plan", tool.write("plan.yaml", document), "--run-file", "it.run")
         assert planned.code == 0, planned.err
         words = ("apply", "it.run", "--yes")
-    script = f"trap '' INT HUP\nsh -c 'echo $$ >child; {FOREVER}' &\necho $$ >plugin.pid\n{FOREVER}"
+    child = f"sh -c 'echo $$ >child; {FOREVER}' &"
+    script = f"trap '' INT HUP\n{child}\necho $$ >plugin.pid\necho started >&2\n{FOREVER}"
     configure(tool, server, user(tool, script))
     process = tool.fork(*words)
     written = [tool.folder / "plugin.pid", tool.folder / "child"]
     eventually(lambda: all(file.exists() and file.read_text() for file in written), "it runs")
+    # It is shown after the watchdog was told of the plugin, which takes less than a millisecond.
+    assert process.stderr is not None
+    assert "started\n" in process.stderr
 
     process.send_signal(number)
     ended = end(process, timeout=SOON)

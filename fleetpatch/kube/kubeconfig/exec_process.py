@@ -8,6 +8,8 @@ A plugin that ends by itself may leave processes behind, such as a browser for a
 with a cache: they are neither ended nor waited for. In three cases the plugin is ended with all its
 processes: at the time limit, when its output is too large, and when the call is cancelled. If our
 process is killed, a watchdog ends them: a shell that waits until the pipe from our process closes.
+Only a kill in the fraction of a millisecond between the start of the plugin and the message of its
+group to the watchdog leaves the plugin running.
 """
 
 import os
