@@ -16,8 +16,11 @@ from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Target
 from fleetpatch.model.units import Amount, Percent
 
-MIN_RETRIES: Final = 100
-"""Retries that every run may have: a percentage of a few requests would round down to none."""
+MIN_RETRIES: Final = 250
+"""Retries that every run may have, however few requests it has sent.
+
+Until the pace has found what a server of 20 or 50 requests a second takes, 120 to 200 are refused.
+"""
 
 _WHOLE: Final = 100.0
 """Percent."""
