@@ -5,6 +5,7 @@ on the process (signals, streams, encodings, limits, kills) is tested with `Tool
 """
 
 import atexit
+import gc
 import json
 import os
 import re
@@ -56,6 +57,8 @@ def call_main(*words: object) -> Ended:
         _signals_restored(),
     ):
         code = _exit_code(app.main)
+    # The tool freezes what is there, since its process ends soon. This one collects garbage later.
+    gc.unfreeze()
     return Ended(code, _text(out), _text(err))
 
 
