@@ -20,7 +20,7 @@ from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.answer import Answer, Reply
 from fleetpatch.model.pace import Ceilings, Pace
 from fleetpatch.model.ports import Clock
-from fleetpatch.rules.answers.load import TROUBLE, signal_of
+from fleetpatch.rules.answers.reply_signal import TROUBLE, signal_of
 from fleetpatch.rules.pacing.governor import Governor, Permit
 from fleetpatch.rules.pacing.tuning import Tuning
 from fleetpatch.rules.running.backoff import retry_after
@@ -30,8 +30,8 @@ class Pacer:
     """The pace of one cluster, shared by all who send to it.
 
     Below the ceilings an `adaptive` pace follows what the server shows. If nearly everything is
-    refused, all requests pause, for `longest_pause` seconds at most. `random` is uniform in [0, 1).
-    `on_change` is called with the reported and the new pace (`PaceReport`).
+    refused, all requests pause: at most 1.1 times `longest_pause`, in seconds. `random` is uniform
+    in [0, 1). `on_change` is called with the reported and the new pace (`PaceReport`).
     """
 
     def __init__(

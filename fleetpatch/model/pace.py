@@ -20,7 +20,7 @@ class PaceCause(StrEnum):
     STARTING = "starting"  # the requests in flight still double
     LATENCY = "latency"  # more in flight would only make the server slower
     REFUSALS = "refusals"  # more would be refused
-    RETRY_AFTER = "retry-after"  # nearly everything is refused, and all requests pause
+    RETRY_AFTER = "retry-after"  # nearly nothing is accepted, and all requests pause
     RATE = "rate"  # the plan's ceiling
     CONCURRENCY = "concurrency"  # the plan's ceiling
     WORK = "work"  # nothing: too few requests wait

@@ -19,12 +19,12 @@ def limit_in_words(pace: Pace, in_force: PaceInForce) -> str:
             value = number(pace.concurrency)
             return _ceiling("concurrency", value, in_force.concurrency, in_force.concurrency_by)
         case PaceCause.LATENCY:
-            return f"the server answers slower: {in_flight}"
+            return f"with more the server would only answer slower: {in_flight}"
         case PaceCause.REFUSALS:
             found = in_flight if pace.rate is None else f"{in_flight}, {rate(pace.rate)}"
             return f"the server refuses more: {found}"
         case PaceCause.RETRY_AFTER:
-            return "the server refuses nearly everything, so all requests wait"
+            return "the server refuses nearly everything or does not answer, so all requests wait"
         case PaceCause.STARTING:
             return f"the pace still rises: {in_flight}"
         case _:

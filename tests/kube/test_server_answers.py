@@ -13,7 +13,7 @@ from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.answer import Answer
 from fleetpatch.model.plan.retry import RetrySection
 from fleetpatch.model.ports import Page
-from fleetpatch.rules.answers.load import ReplySignal, signal_of
+from fleetpatch.rules.answers.reply_signal import ReplySignal, signal_of
 from fleetpatch.rules.answers.verdicts import Verdict, judge
 from fleetpatch.rules.running.backoff import retry_after
 from tests.kube import server_answers

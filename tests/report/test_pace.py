@@ -15,7 +15,10 @@ PLAN = PaceInForce()
     [
         (Pace(128, 200.0, PaceCause.RATE), "the plan's rate of 200/s"),
         (Pace(128, None, PaceCause.CONCURRENCY), "the plan's concurrency of 128"),
-        (Pace(23, None, PaceCause.LATENCY), "the server answers slower: 23 in flight"),
+        (
+            Pace(23, None, PaceCause.LATENCY),
+            "with more the server would only answer slower: 23 in flight",
+        ),
         (Pace(9, 80.4, PaceCause.REFUSALS), "the server refuses more: 9 in flight, 80/s"),
         (Pace(4, None, PaceCause.STARTING), "the pace still rises: 4 in flight"),
         (Pace(4, None, PaceCause.WORK), ""),

@@ -13,7 +13,7 @@ RETRIED: Final = (408, 425, 429, 503)
 This is the only list of them: the row in `rules.answers.verdicts.ROWS`, the default of `statuses`,
 and the values that `statuses` may contain follow from it. A status belongs here only if it shows
 that nothing was stored, and if it has no row of its own in `ROWS` (401, 404, 409, 422). The retries
-of a GET are in `kube.retry`; the statuses that lower the pace are in `rules.pacing.reply_signal`.
+of a GET are in `kube.retry`; the statuses that lower the pace are in `rules.answers.reply_signal`.
 """
 
 # 504 is listed for people only: it is always in doubt, so the object is read before a retry.

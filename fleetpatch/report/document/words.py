@@ -10,9 +10,9 @@ from fleetpatch.rules.answers.verdicts import Verdict
 
 CAUSES: Final[Mapping[PaceCause, str]] = {
     PaceCause.STARTING: "still rising",
-    PaceCause.LATENCY: "the server answers slower",
+    PaceCause.LATENCY: "with more the server would only answer slower",
     PaceCause.REFUSALS: "the server refuses more",
-    PaceCause.RETRY_AFTER: "the server refuses nearly everything",
+    PaceCause.RETRY_AFTER: "the server refuses nearly everything or does not answer",
     PaceCause.RATE: "the ceiling of the rate",
     PaceCause.CONCURRENCY: "the ceiling of requests in flight",
     PaceCause.WORK: "nothing",

@@ -2,6 +2,6 @@
 
 `identity` and `scope` check that an answer is about what was requested. `verdicts` decides from the
 status what to do next. `settlement` decides from the object how the target ends; `field_owners`
-finds out which manager wrote a value. `load` reads from an answer how loaded the server is, for the
-pace. How long to wait before a retry is decided in `fleetpatch.rules.running.backoff`.
+finds out which manager wrote a value. `reply_signal` reads how loaded the server is, for the pace.
+How long to wait before a retry is decided in `fleetpatch.rules.running.backoff`.
 """

@@ -11,11 +11,11 @@ from math import inf
 from typing import NamedTuple
 
 from fleetpatch.model.pace import Ceilings, Pace, PaceCause
-from fleetpatch.model.token_bucket import TokenBucket
-from fleetpatch.rules.answers.load import TROUBLE, ReplySignal
+from fleetpatch.rules.answers.reply_signal import TROUBLE, ReplySignal
 from fleetpatch.rules.pacing.hill_climb import HillClimb
-from fleetpatch.rules.pacing.refusals import RefusalLimit
+from fleetpatch.rules.pacing.refusals import RefusalLimit, State
 from fleetpatch.rules.pacing.tuning import Tuning
+from fleetpatch.rules.running.token_bucket import TokenBucket
 
 
 class Permit(NamedTuple):
@@ -38,14 +38,13 @@ class Governor:
     def __init__(
         self, ceilings: Ceilings, now: float, random: Callable[[], float], tuning: Tuning
     ) -> None:
-        self._tuning = tuning
-        self._ceilings, self._random = ceilings, random
+        self._tuning, self._ceilings, self._random = tuning, ceilings, random
         # One token: a program that has just begun has saved none.
         self._bucket = TokenBucket(1.0, now)
         start = tuning.start if ceilings.adaptive else ceilings.concurrency
         self._climb = HillClimb(tuning, start, ceilings.concurrency, now)
         self._refusals = RefusalLimit(tuning, now)
-        self._paused_at = self._paused_until = self._full_at = self._empty_at = -inf
+        self._paused_at = self._paused_until = self._full_at = self._empty_until = -inf
         self.at_server = 0
         # Those of them that were sent before the last pause. They may be silent for long, and must
         # not keep the place of a probe.
@@ -63,7 +62,7 @@ class Governor:
             return self._oldest_refused_until - now if self._refused_sent_at else inf
         wait = self._bucket.take(self._rate, self._burst, now)
         if wait > 0.0:
-            self._empty_at = now
+            self._empty_until = now + wait
             return wait
         self.at_server += 1
         if in_flight + 1 >= self._allowed:
@@ -99,7 +98,7 @@ class Governor:
         self._refresh(now)
 
     def change(self, ceilings: Ceilings, now: float) -> None:
-        """Replace the ceilings; `adaptive` stays as it is."""
+        """Replace the ceilings; the new ones have the same `adaptive`."""
         self._ceilings, self._bucket = ceilings, TokenBucket(0.0, now)
         self._climb.change_ceiling(ceilings.concurrency, adaptive=ceilings.adaptive, now=now)
         self._refresh(now)
@@ -108,8 +107,8 @@ class Governor:
         """Return the pace and what limits it at the moment."""
         concurrency = int(min(self._climb.in_force, self._refusals.in_flight))
         rate = self._rate if self._rate < inf else None
-        paused = self._paused_until if now < self._paused_until else None
-        return Pace(concurrency, rate, self._cause(now), paused)
+        until = self._paused_until if now < self._paused_until else None
+        return Pace(concurrency, rate, self._cause(now), until)
 
     def _return(self, permit: Permit) -> None:
         self.at_server -= 1
@@ -143,13 +142,13 @@ class Governor:
             self._climb.accepted(permit.sent_at, permit.in_flight, now)
 
     def _cause(self, now: float) -> PaceCause:
-        recently = now - self._tuning.recent
-        if now < self._paused_until:
+        recently, is_full = now - self._tuning.recent, self._count_in_flight(now) >= self._allowed
+        if now < self._paused_until or self._refusals.state is State.PAUSED:
             return PaceCause.RETRY_AFTER
-        if self._empty_at > recently:
+        if self._empty_until > recently:
             is_found = self._rate < (self._ceilings.rate or inf)
             return PaceCause.REFUSALS if is_found else PaceCause.RATE
-        if self._full_at <= recently:
+        if self._full_at <= recently and not is_full:
             return PaceCause.WORK
         if self._refusals.in_flight < self._climb.in_force:
             return PaceCause.REFUSALS
@@ -162,7 +161,5 @@ class Governor:
         limit = int(min(self._climb.limit, self._refusals.in_flight))
         self._allowed = min(limit + self._before_pause, self._ceilings.concurrency)
         found, ceilings = self._refusals.rate, self._ceilings
-        self._rate, self._burst = found, max(1.0, found * self._tuning.burst)
-        if ceilings.rate:
-            self._rate = min(found, ceilings.rate)
-            self._burst = min(self._burst, ceilings.burst)
+        rate, burst = (ceilings.rate, ceilings.burst) if ceilings.rate else (inf, inf)
+        self._rate, self._burst = min(found, rate), min(max(1.0, found * self._tuning.burst), burst)

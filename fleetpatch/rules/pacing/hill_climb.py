@@ -5,8 +5,8 @@ doubles, the first time without a judgement. Then it is compared with a limit on
 below: rounds at the two limits alternate, so that a change of the server meets both, and a lead of
 a few rounds decides. The higher limit wins a round if the logarithm of throughput grows by more
 than `worth` times that of the limit: throughput / limit ** worth is maximised, a form of
-Kleinrock's power. Comparisons that fail are a few seconds apart. Only after the first one since a
-start or a change of the server the other direction is tried at once.
+Kleinrock's power. After a comparison that fails the other direction is tried: after a few seconds,
+or at once after the first failure since a start or a change of the server.
 """
 
 from math import inf, log
@@ -22,8 +22,7 @@ class HillClimb:
 
     def __init__(self, tuning: Tuning, start: int, ceiling: int, now: float) -> None:
         self._tuning, self._ceiling = tuning, ceiling
-        self._throughput = self._latency = 0.0
-        self._is_upward = True
+        self._latency, self._is_upward = 0.0, True
         self.limit, self.settled = min(start, ceiling), min(2 * start, ceiling)
         self.start(self.limit, now)
 
@@ -36,6 +35,7 @@ class HillClimb:
         """Begin slow start at this limit; below the best limit known nothing is judged."""
         self.is_starting = self._turns_at_once = True
         self._lead, self._next_comparison, self._is_mixed = 0, now, False
+        self._throughput = 0.0
         self._begin_round(limit, now)
 
     def accepted(self, sent_at: float, in_flight: int, now: float) -> None:
@@ -76,7 +76,6 @@ class HillClimb:
         self._ceiling = ceiling
         self.settled = min(self.settled, ceiling) if adaptive else ceiling
         if was_limiting:
-            self._throughput = 0.0
             self.start(self.settled, now)
         elif self.limit > ceiling or not (adaptive or is_restarting):
             self._throughput, self._lead = 0.0, 0

@@ -88,7 +88,7 @@ class RefusalLimit:
         """Learn from an answer; return whether nearly everything is refused.
 
         `in_flight` were at the server when its request was sent. The limits are cut only if at
-        least `share` is refused.
+        least `share` is refused; never, if it is more than 1.
         """
         if not refused:
             self._accepted(sent_at, now)
@@ -103,13 +103,14 @@ class RefusalLimit:
         is_enough = lasts and test.answers >= self._tuning.fewest_answers
         if is_enough and test.share >= self._tuning.blocked_share:
             return True
+        is_excess = is_enough and test.evidence >= self._tuning.excess_evidence
         if self.state is State.TRIAL:
             self._judge(now)
         elif now >= self._until:
             self._enter(State.UNLIMITED, now)
-        elif test.evidence <= 0.0:
+        elif test.evidence <= 0.0 or (is_excess and share > 1.0):
             test.restart(now)
-        elif is_enough and test.evidence >= self._tuning.excess_evidence and test.share >= share:
+        elif is_excess and test.share >= share:
             self._exceed(now)
         return False
 
@@ -152,7 +153,7 @@ class RefusalLimit:
         """Begin the first trial of an excess."""
         longer = min(2.0 * self._regrowth, self._tuning.longest_regrowth)
         self._regrowth = longer if self.state is State.LIMITED else self._tuning.first_regrowth
-        self._cuts = 0
+        self._cuts, self._repeats = 0, self.state is State.LIMITED
         # The test stops where many are refused: the true share may be as low as this.
         self._try(now, self._test.share / self._tuning.excess_ratio)
 
@@ -189,10 +190,15 @@ class RefusalLimit:
         # Twice as many as for an excess, since a trial repeats what chance has begun.
         is_enough = test.answers >= 2 * tuning.fewest_answers
         if test.evidence <= (0.0 if overdue else -tuning.verdict_evidence):
+            # The limits must not grow faster than answers show what they do.
+            slowest = tuning.fewest_answers / max(self._capacity[0], tuning.slowest_rate)
+            self._regrowth = max(self._regrowth, lasted, slowest)
             self._enter(State.LIMITED, self.since)
         elif overdue or (is_enough and test.evidence >= tuning.verdict_evidence):
             # A limit that was set after a burst, or before the capacity fell, is too high.
-            is_too_high = test.share > tuning.high_share or test.share < self._share
+            is_too_high = (
+                self._repeats or test.share > tuning.high_share or test.share < self._share
+            )
             if is_too_high and self._cuts < tuning.most_cuts:
                 self._try(now, test.share)
             else:

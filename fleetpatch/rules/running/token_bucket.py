@@ -4,7 +4,10 @@ from math import inf
 
 
 class TokenBucket:
-    """In any span of t seconds at most `burst + rate * t` requests pass; `tokens` at the start."""
+    """With one rate and burst, in any t seconds at most `burst + rate * t` requests pass.
+
+    `burst` is at least 1. At the start there are so many `tokens`.
+    """
 
     def __init__(self, tokens: float, now: float) -> None:
         self._tokens, self._filled_at = tokens, now

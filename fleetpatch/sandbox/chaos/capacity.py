@@ -15,14 +15,13 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from math import inf
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
 from fleetpatch.model.fields import Json
-from fleetpatch.model.token_bucket import TokenBucket
+from fleetpatch.rules.running.token_bucket import TokenBucket
 from fleetpatch.sandbox.apiserver.statuses import ApiReply, bad_request, failure, no_such_page, ok
 
 PATHS: Final = frozenset({"capacity", "arrivals"})
@@ -125,8 +124,9 @@ class Load:
             return True
         if capacity.in_flight and self._in_flight > capacity.in_flight * capacity.share:
             return True
-        rate = inf if capacity.rate is None else capacity.rate * capacity.share
-        return self._bucket.take(rate, capacity.burst, now) > 0.0
+        if capacity.rate is None:
+            return False
+        return self._bucket.take(capacity.rate * capacity.share, capacity.burst, now) > 0.0
 
 
 def _too_many(retry_after: int | None) -> ApiReply:

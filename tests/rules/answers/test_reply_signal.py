@@ -3,7 +3,7 @@
 import pytest
 
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
-from fleetpatch.rules.answers.load import ReplySignal, signal_of
+from fleetpatch.rules.answers.reply_signal import ReplySignal, signal_of
 
 
 @pytest.mark.parametrize(

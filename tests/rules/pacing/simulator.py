@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 
 from fleetpatch.model.answer import Answer
 from fleetpatch.model.pace import Ceilings
-from fleetpatch.rules.answers.load import ReplySignal
+from fleetpatch.rules.answers.reply_signal import ReplySignal
 from fleetpatch.rules.pacing.governor import Governor, Permit
 from fleetpatch.rules.pacing.tuning import Tuning
 from fleetpatch.rules.running.backoff import Backoff

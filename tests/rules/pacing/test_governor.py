@@ -5,7 +5,7 @@ from math import inf
 import pytest
 
 from fleetpatch.model.pace import Ceilings, PaceCause
-from fleetpatch.rules.answers.load import ReplySignal
+from fleetpatch.rules.answers.reply_signal import ReplySignal
 from fleetpatch.rules.pacing.governor import Governor, Permit
 from fleetpatch.rules.pacing.tuning import Tuning
 

@@ -59,8 +59,8 @@ def on_trial(pattern: str = "xxxxxxxxx.") -> Server:
     return server
 
 
-def limited() -> Server:
-    server = on_trial()
+def limited(pattern: str = "xxxxxxxxx.") -> Server:
+    server = on_trial(pattern)
     server.until(State.LIMITED, ".")
     return server
 
@@ -259,7 +259,7 @@ def test_one_request_a_second_is_sent_in_any_case() -> None:
 
 
 def test_a_limited_rate_is_back_after_two_seconds_and_four_times_that_in_six() -> None:
-    server = limited()
+    server = limited("x.")
     capacity = server.limit.rate / 0.85
     server.now = server.limit.since
 
@@ -273,7 +273,7 @@ def test_a_limited_rate_is_back_after_two_seconds_and_four_times_that_in_six() -
 
 
 def test_limits_grow_back_more_slowly_after_each_excess_up_to_six_seconds() -> None:
-    server = limited()
+    server = limited("x.")
     for seconds in (4.0, 6.0, 6.0):
         server.until(State.TRIAL, "xxxxx.....")
         server.until(State.LIMITED, ".")
@@ -282,6 +282,36 @@ def test_limits_grow_back_more_slowly_after_each_excess_up_to_six_seconds() -> N
         assert grown(server, 0.0) == pytest.approx(capacity)
         assert grown(server, 0.5 * seconds) == pytest.approx(1.005 * capacity, rel=0.001)
         assert grown(server, 0.5 * seconds) == pytest.approx(1.15 * capacity, rel=0.001)
+
+
+def test_limits_grow_back_no_sooner_than_after_sixteen_answers() -> None:
+    server = limited()
+    server.now = server.limit.since
+    found = grown(server, 0.0) / 0.85
+    assert found < 8.0
+
+    assert grown(server, 2 * 16 / found) == pytest.approx(1.15 * found)
+
+
+def test_a_cut_whose_trial_took_long_is_kept_after_it() -> None:
+    server = on_trial("x.........")
+    server.every = 1.0
+    server.until(State.LIMITED, ".")
+    server.limit.update(server.now)
+
+    assert server.state() is State.LIMITED
+
+
+def test_an_excess_after_a_cut_that_helped_is_tolerated_only_after_four_cuts() -> None:
+    server = limited()
+    server.until(State.TRIAL, "xxxxx.....")
+    rates = dict.fromkeys([server.limit.rate])
+    while server.state() is State.TRIAL:
+        server.answer("x.........")
+        rates[server.limit.rate] = None
+
+    assert server.state() is State.TOLERANT
+    assert len([rate for rate in rates if rate < inf]) == 4
 
 
 def test_a_share_that_no_cut_lowers_is_tolerated_for_thirty_seconds_each_time() -> None:
@@ -322,10 +352,11 @@ def test_what_is_tolerated_has_a_margin_and_a_maximum() -> None:
 def test_where_the_pace_is_not_adaptive_only_an_outage_counts() -> None:
     server = steady()
     server.share = inf
-    server.answer("x." * 100)
+    server.answer("x........." * 100)
     assert server.state() is State.UNLIMITED
     server.answer("x" * 40)
 
+    assert server.blocked
     assert server.limit.rate == inf
 
 

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleetpatch.model.pace import Ceilings
-from fleetpatch.rules.answers.load import ReplySignal
+from fleetpatch.rules.answers.reply_signal import ReplySignal
 from fleetpatch.rules.pacing.governor import Governor
 from tests.rules.pacing.simulator import (
     DEFAULT,

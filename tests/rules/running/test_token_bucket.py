@@ -7,7 +7,7 @@ from math import inf
 
 import pytest
 
-from fleetpatch.model.token_bucket import TokenBucket
+from fleetpatch.rules.running.token_bucket import TokenBucket
 
 
 def passed(bucket: TokenBucket, rate: float, burst: float, *moments: float) -> list[bool]:
