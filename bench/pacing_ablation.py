@@ -47,7 +47,10 @@ MECHANISMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "fewer than four in flight": {"fewest_in_flight": 1},
         "no burst at a found rate": {"burst": 0.0},
         "no climb: always at the ceiling": {"start": 10**6, "interval": 1e9, **_FAR},
-        "two comparisons after slow start, with the ceiling and one": {"interval": 1e9, **_FAR},
+        "two comparisons after slow start, with the ceiling and with 1 in flight": {
+            "interval": 1e9,
+            **_FAR,
+        },
         "one round decides": {"lead": 1},
     }
 )
