@@ -199,6 +199,7 @@ def test_a_planned_run_is_cancelled_and_cannot_be_paused(tool: Tool, server: San
     assert (status(tool, run)["state"], status(tool, run)["causeCode"]) == ("halted", "cancelled")
     assert tool.run("apply", run, "--yes").code == 4
     assert tool.run("cancel", run).out.startswith("Nothing was changed")
+    assert "use --yes" in tool.run("resume", run).err
     assert server.sent() == 0
 
 

@@ -29,6 +29,7 @@ from fleetpatch.cli.options import (
     YesOption,
 )
 from fleetpatch.errors import UsageError
+from fleetpatch.model.cause import CauseCode
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
 from fleetpatch.model.run import RunState, Summary
 
@@ -103,9 +104,11 @@ def command(
         rate=rate,
         concurrency=concurrency,
     )
-    # A person must agree before a run sends for the first time; a run that has begun was agreed to.
-    begun = summary.state is not RunState.PLANNED
-    carry_out(summary, settings, output, yes=yes or begun, options=options)
+    # A person must agree before a run sends for the first time. A run that has begun was agreed to,
+    # and one that was paused before that; a preview that was cancelled was not.
+    is_cancelled = summary.cause_code == CauseCode.CANCELLED and summary.started is None
+    agreed = summary.state is not RunState.PLANNED and not is_cancelled
+    carry_out(summary, settings, output, yes=yes or agreed, options=options)
 
 
 def _to_resume(
