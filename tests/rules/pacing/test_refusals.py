@@ -4,78 +4,22 @@ Covered: the excess, the cut, the verdict of a trial, growth from a cut, toleran
 Counts of answers are exact, so that each constant matters. Left out: servers (test_servers.py).
 """
 
-from dataclasses import dataclass, field
 from math import inf
 
 import pytest
 
 from fleetpatch.rules.pacing.refusals import RefusalLimit, State
 from fleetpatch.rules.pacing.tuning import Tuning
-
-FIRST = 100.0
-"""Requests a second that the server accepts before it refuses any."""
-
-
-@dataclass
-class Server:
-    """Answers at once, `every` so many seconds; a pattern has an x for each refusal."""
-
-    limit: RefusalLimit = field(default_factory=lambda: RefusalLimit(Tuning(), 0.0))
-    now: float = 0.0
-    every: float = 1 / FIRST
-    share: float = 0.0
-    in_flight: int = 1
-    blocked: bool = False
-
-    def answer(self, pattern: str) -> None:
-        for character in pattern:
-            self.now += self.every
-            self.blocked = self.limit.answered(
-                self.now, self.now, self.in_flight, refused=character == "x", share=self.share
-            )
-
-    def state(self) -> State:
-        return self.limit.state
-
-    def until(self, state: State, pattern: str, most: int = 2000) -> int:
-        """The number of answers until this state."""
-        for count in range(1, most):
-            self.answer(pattern[(count - 1) % len(pattern)])
-            if self.limit.state is state:
-                return count
-        raise AssertionError(f"never {state}")
-
-
-def steady() -> Server:
-    """A server that has accepted everything for a second."""
-    server = Server()
-    server.answer("." * 100)
-    return server
-
-
-def on_trial(pattern: str = "xxxxxxxxx.") -> Server:
-    server = steady()
-    server.until(State.TRIAL, pattern)
-    return server
-
-
-def limited(pattern: str = "xxxxxxxxx.") -> Server:
-    server = on_trial(pattern)
-    server.until(State.LIMITED, ".")
-    return server
-
-
-def tolerant(pattern: str = "x.........") -> Server:
-    server = steady()
-    server.until(State.TRIAL, pattern)
-    server.until(State.TOLERANT, pattern)
-    return server
-
-
-def grown(server: Server, seconds: float) -> float:
-    server.now += seconds
-    server.limit.update(server.now)
-    return server.limit.rate
+from tests.rules.pacing.refusing import (
+    FIRST,
+    Server,
+    grown,
+    limited,
+    on_trial,
+    overloaded_in_flight,
+    steady,
+    tolerant,
+)
 
 
 def test_one_refusal_in_ten_is_an_excess_after_sixty_answers() -> None:
@@ -103,32 +47,6 @@ def test_sixteen_refusals_in_a_row_are_an_outage_and_fifteen_in_sixteen_are_not(
     assert outage.blocked
     assert not overload.blocked
     assert overload.state() is State.TRIAL
-
-
-@dataclass
-class SlowServer:
-    """Answers after half a second, 100 requests a second."""
-
-    limit: RefusalLimit = field(default_factory=lambda: RefusalLimit(Tuning(), 0.0))
-    now: float = 0.0
-
-    def answer(self, pattern: str) -> None:
-        for character in pattern:
-            self.now += 1 / FIRST
-            refused = character == "x"
-            self.limit.answered(self.now - 0.5, self.now, 50, refused=refused, share=0.0)
-
-    def until(self, state: State, pattern: str) -> None:
-        while self.limit.state is not state:
-            self.answer(pattern)
-
-
-def overloaded_in_flight() -> SlowServer:
-    """Half is refused, so that 50 a second are accepted, which are 25 in flight."""
-    server = SlowServer()
-    server.answer("." * 100)
-    server.until(State.TRIAL, "x.")
-    return server
 
 
 def test_a_trial_keeps_most_of_what_is_in_flight_and_does_not_limit_the_rate() -> None:
