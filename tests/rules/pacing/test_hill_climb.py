@@ -188,6 +188,31 @@ def test_a_round_in_which_the_server_changes_is_compared_with_nothing() -> None:
     assert rounds.climb.settled == 11, "one step lower, after two rounds"
 
 
+def test_after_a_change_of_the_server_both_directions_are_tried_at_once() -> None:
+    rounds = Rounds(ceiling=64)
+    rounds.compare(0.5, 0.5, 0.5, 0.5)
+    assert not rounds.compares
+
+    rounds.play(400.0)
+    rounds.play(400.0)
+    assert rounds.climb.limit == 23
+    for throughput in (200.0, 400.0, 200.0, 400.0):
+        rounds.play(throughput)
+    assert rounds.climb.limit == 45
+
+
+def test_a_restart_forgets_that_the_server_has_just_changed() -> None:
+    rounds = Rounds()
+    rounds.compare(0.5, 0.5)
+    rounds.play(600.0)
+    rounds.climb.start(16, rounds.now)
+    rounds.play(1000.0)
+
+    rounds.play(600.0)
+
+    assert not rounds.compares, "a round in which the server changes again"
+
+
 def test_a_server_that_changes_again_and_again_does_not_keep_a_comparison_from_its_end() -> None:
     rounds = Rounds()
 
@@ -232,6 +257,16 @@ def test_slow_start_begins_again_where_a_ceiling_is_raised_that_was_the_limit() 
     climb.change_ceiling(128, adaptive=True, now=10.0)
 
     assert limits_after(climb, lambda _level: 0.02, 1.0)[:7] == [2, 4, 8, 16, 32, 64, 128]
+
+
+def test_a_restart_forgets_the_throughput_whatever_becomes_of_the_ceiling() -> None:
+    climb = climbed(lambda _level: 0.02, 10.0, ceiling=64)
+    climb.start(1, 10.0)
+
+    climb.change_ceiling(1, adaptive=True, now=10.0)
+    climb.change_ceiling(64, adaptive=True, now=10.0)
+
+    assert limits_after(climb, lambda _level: 0.02, 1.0)[:7] == [1, 2, 4, 8, 16, 32, 64]
 
 
 def limits_of_a_start_with(ceiling: int) -> list[int]:
