@@ -88,17 +88,34 @@ def test_four_in_flight_are_never_too_many() -> None:
     assert on_trial().limit.in_flight == 4
 
 
-def test_a_limit_below_four_in_flight_is_kept_to_if_only_more_are_refused() -> None:
-    server = steady()
+def refuse_above(server: Server, in_flight: int) -> None:
+    """Accept so many in flight and refuse one more, in turns, until a trial begins."""
     for _ in range(100):
-        server.in_flight = 2
+        server.in_flight = in_flight
         server.answer(".")
-        server.in_flight = 3
+        server.in_flight = in_flight + 1
         server.answer("x")
         if server.state() is State.TRIAL:
-            break
+            return
+
+
+def test_a_limit_below_four_in_flight_is_kept_to_if_only_more_are_refused() -> None:
+    server = steady()
+    refuse_above(server, 2)
 
     assert server.limit.in_flight == 2
+    assert server.limit.rate == inf
+
+
+def test_a_limit_above_four_in_flight_is_believed_at_the_second_excess() -> None:
+    server = steady()
+    refuse_above(server, 10)
+    assert server.limit.in_flight == 4
+
+    server.until(State.LIMITED, ".")
+    refuse_above(server, 10)
+    assert server.limit.in_flight == 8
+    assert server.limit.rate == inf
 
 
 def test_no_trial_begins_where_a_smaller_share_is_refused_than_asked_for() -> None:
@@ -202,6 +219,18 @@ def test_limits_grow_back_more_slowly_after_each_excess_up_to_six_seconds() -> N
         assert grown(server, 0.5 * seconds) == pytest.approx(1.15 * capacity, rel=0.001)
 
 
+def test_once_limits_were_lifted_they_grow_back_in_two_seconds_again() -> None:
+    server = limited("x.")
+    grown(server, 60.0)
+    assert server.state() is State.UNLIMITED
+    server.until(State.TRIAL, "x.")
+    server.until(State.LIMITED, ".")
+    server.now = server.limit.since
+
+    capacity = grown(server, 2.0)
+    assert grown(server, 2.0) == pytest.approx(1.15 * capacity)
+
+
 def test_limits_grow_back_no_sooner_than_after_sixteen_answers() -> None:
     server = limited()
     server.now = server.limit.since
@@ -286,6 +315,15 @@ def test_answers_to_requests_sent_before_a_cut_do_not_count() -> None:
     assert server.until(State.LIMITED, ".") == 12
 
 
+def test_refusals_that_come_sooner_than_acceptances_can_do_not_count_in_a_trial() -> None:
+    server = overloaded_in_flight()
+    before = server.limit.in_flight
+    for _ in range(100):
+        server.limit.answered(server.now, server.now + 0.01, 1, refused=True, share=0.0)
+
+    assert server.limit.in_flight == before
+
+
 def test_a_latency_counts_for_a_twentieth_of_those_before() -> None:
     limit = RefusalLimit(Tuning(), 0.0)
     assert limit.latency == 0.1
@@ -310,6 +348,14 @@ def test_after_a_pause_there_are_no_limits() -> None:
     server.answer(".")
 
     assert server.state() is State.UNLIMITED
+
+
+def test_an_acceptance_of_a_request_sent_before_a_pause_does_not_end_it() -> None:
+    server = steady()
+    server.limit.pause(server.now + 1.0)
+    server.limit.answered(server.now, server.now + 0.5, 1, refused=False, share=0.0)
+
+    assert server.state() is State.PAUSED
 
 
 def test_one_refusal_right_after_a_pause_is_enough_for_the_next() -> None:
