@@ -11,9 +11,14 @@ from fleetpatch.rules.pacing.tuning import Tuning
 
 
 def governor(
-    rate: float | None = None, concurrency: int = 64, *, adaptive: bool = True, random: float = 0.0
+    rate: float | None = None,
+    concurrency: int = 64,
+    *,
+    burst: int = 1,
+    adaptive: bool = True,
+    random: float = 0.0,
 ) -> Governor:
-    ceilings = Ceilings(rate, 1, concurrency, adaptive)
+    ceilings = Ceilings(rate, burst, concurrency, adaptive)
     return Governor(ceilings, 0.0, lambda: random, Tuning())
 
 
@@ -51,11 +56,14 @@ def test_where_everything_is_refused_everybody_pauses(adaptive: bool) -> None:
     assert one.pace(last).cause is PaceCause.RETRY_AFTER
 
 
-def test_a_pause_without_retry_after_takes_a_second_and_up_to_a_tenth_more() -> None:
+@pytest.mark.parametrize(("retry_after", "seconds"), [(0.0, 1.0), (5.0, 5.0)])
+def test_a_pause_takes_a_second_or_what_is_asked_for_and_up_to_a_tenth_more(
+    retry_after: float, seconds: float
+) -> None:
     short, long = governor(random=0.0), governor(random=1.0)
 
-    assert short.admit(refuse_all(short)) == pytest.approx(1.0)
-    assert long.admit(refuse_all(long)) == pytest.approx(1.1)
+    assert short.admit(refuse_all(short, retry_after)) == pytest.approx(seconds)
+    assert long.admit(refuse_all(long, retry_after)) == pytest.approx(1.1 * seconds)
 
 
 def test_after_a_pause_one_request_goes_and_each_accepted_one_lets_one_more_go() -> None:
@@ -81,6 +89,41 @@ def test_a_probe_that_is_refused_begins_the_next_pause() -> None:
     assert one.admit(now + 0.01) == pytest.approx(7.0)
 
 
+def paused() -> tuple[Governor, Permit]:
+    """A pause from 0.17 to 1.17, and a request that is sent right when it begins."""
+    one = governor()
+    refuse_all(one, number=15)
+    last, refused = send(one, 0.17), send(one, 0.17)
+    one.answered(refused, ReplySignal.REFUSED, 0.17)
+    return one, last
+
+
+def test_what_a_permit_says_leaves_out_requests_sent_before_a_pause() -> None:
+    one, _silent = paused()
+    probe = send(one, 1.2)
+
+    assert (probe.in_flight, probe.at_server) == (1, 1)
+
+
+@pytest.mark.parametrize("is_used", [True, False])
+def test_one_request_goes_after_a_pause_whatever_becomes_of_those_before_it(is_used: bool) -> None:
+    one, last = paused()
+    if is_used:
+        one.answered(last, ReplySignal.ACCEPTED, 0.5)
+    else:
+        one.unused(last, 0.5)
+
+    send(one, 1.2)
+    assert one.admit(1.2) == inf
+
+
+def test_until_the_probe_is_answered_the_pause_is_the_cause() -> None:
+    one, _silent = paused()
+    send(one, 1.2)
+
+    assert one.pace(5.0).cause is PaceCause.RETRY_AFTER
+
+
 def test_a_start_is_cut_short_only_where_half_is_refused() -> None:
     def rate_after(pattern: str) -> float | None:
         one = governor(concurrency=64)
@@ -96,6 +139,16 @@ def test_a_start_is_cut_short_only_where_half_is_refused() -> None:
     assert rate_after("x..") is None
     assert rate_after("xx...") is None
     assert rate_after("xx.xx.x.") is not None
+
+
+def test_what_refusals_leave_in_flight_is_the_pace() -> None:
+    one = governor(concurrency=64)
+    for turn in range(30):
+        signal = ReplySignal.REFUSED if turn % 2 else ReplySignal.ACCEPTED
+        if isinstance(permit := one.admit(0.1 * turn), Permit):
+            one.answered(permit, signal, 0.1 * turn + 0.01)
+
+    assert one.pace(3.0).concurrency == 4
 
 
 def test_at_a_found_rate_a_twentieth_of_a_second_is_sent_at_once() -> None:
@@ -128,6 +181,29 @@ def test_what_has_limited_within_a_second_is_the_cause() -> None:
 
     assert one.pace(1.0).cause is PaceCause.RATE
     assert one.pace(1.1).cause is PaceCause.WORK
+
+
+def test_a_rate_is_the_cause_for_as_long_as_a_request_waits_for_it() -> None:
+    one = governor(rate=0.1)
+    send(one, 0.0)
+    assert one.admit(0.0) == pytest.approx(10.0)
+
+    assert one.pace(9.9).cause is PaceCause.RATE
+
+
+def test_a_concurrency_is_the_cause_for_as_long_as_all_of_it_is_in_flight() -> None:
+    one = governor(concurrency=2)
+    send(one, 0.0)
+    send(one, 0.0)
+
+    assert one.pace(10.0).cause is PaceCause.CONCURRENCY
+
+
+def test_one_request_is_sent_at_first_whatever_the_burst() -> None:
+    one = governor(rate=1.0, burst=5)
+    send(one, 0.0)
+
+    assert one.admit(0.0) == pytest.approx(1.0)
 
 
 def test_a_permit_that_was_not_used_makes_room_for_another() -> None:
@@ -214,6 +290,14 @@ def test_a_fixed_pace_is_not_limited_by_what_is_refused() -> None:
         one.answered(send(one, 0.01 * turn), signal, 0.01 * turn + 0.005)
 
     assert (one.pace(4.0).concurrency, one.pace(4.0).rate) == (64, None)
+
+
+def test_a_fixed_pace_tries_no_fewer_in_flight() -> None:
+    one = governor(concurrency=16, adaptive=False)
+    permits = [send(one, 0.0) for _ in range(16)]
+    for turn in range(1, 1000):
+        one.answered(permits.pop(0), ReplySignal.ACCEPTED, 0.01 * turn)
+        permits.append(send(one, 0.01 * turn))
 
 
 def test_a_fixed_pace_is_back_at_its_ceiling_soon_after_a_pause() -> None:
