@@ -106,6 +106,20 @@ async def test_a_waiter_that_is_cancelled_stops_no_other_one() -> None:
     assert clock.monotonic() == 1.0
 
 
+async def test_a_permit_that_is_not_used_goes_to_the_next_in_line_at_once() -> None:
+    clock = VirtualClock()
+    pacer, halt = Pacer(clock, Ceilings(concurrency=1)), Shutdown(clock)
+    permit = await pacer.admit(halt)
+    assert permit is not None
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(pacer.admit, halt)
+        await anyio.wait_all_tasks_blocked()
+        pacer.unused(permit)
+        await anyio.wait_all_tasks_blocked()
+        assert pacer.in_flight == 1
+
+
 async def test_a_halt_empties_the_line_at_once() -> None:
     clock = VirtualClock()
     pacer, halt = Pacer(clock, Ceilings(0.001)), Shutdown(clock)
@@ -201,20 +215,22 @@ async def test_a_refusal_delays_only_its_own_target() -> None:
     assert clock.monotonic() == 0.0
 
 
-async def test_a_change_is_reported_with_its_cause_and_not_over_and_over() -> None:
+async def test_a_pause_is_reported_at_once_with_its_end_and_not_over_and_over() -> None:
     clock = VirtualClock()
-    told: list[tuple[Pace, Pace]] = []
+    told: list[tuple[float, Pace]] = []
     pacer = Pacer(
         clock,
         Ceilings(concurrency=64, adaptive=True),
         random=lambda: 0.0,
-        on_change=lambda old, new: told.append((old, new)),
+        on_change=lambda _old, new: told.append((clock.monotonic(), new)),
     )
 
     await storm(pacer, clock, 64, until=3.0)
 
-    assert told[0][1].cause is PaceCause.RETRY_AFTER
-    assert told[0][1].until is not None
+    at, pace = told[0]
+    assert pace.cause is PaceCause.RETRY_AFTER
+    assert pace.until == pytest.approx(at + 1.0)
+    assert at < 1.0, "as soon as the first pause begins"
     assert len(told) < 10
 
 
@@ -247,9 +263,10 @@ async def test_without_the_adaptive_pace_a_silent_server_delays_no_request() -> 
     for _ in range(100):
         permit = await pacer.admit(shutdown)
         assert permit is not None
+        await clock.sleep(1.0)
         pacer.answered(permit, NoAnswer(Silence.TIMEOUT))
 
-    assert clock.monotonic() == 0.0
+    assert clock.monotonic() == 100.0
 
 
 async def sent_with_a_change(before: Ceilings, after: Ceilings, at: float) -> list[float]:

@@ -1,8 +1,8 @@
 """What holds for a pacer whatever happens to it: any arrivals, answers, retries and cancellations.
 
 In virtual time, as properties: the plan's rate in every window, retries included; its ceiling of
-requests in flight; nothing sent in a pause of all; first come, first served;
-no request left in line for ever. Left out: how well it does (tests/rules/pacing).
+requests in flight; nothing sent in a pause of all, and no pause that is too long; first come, first
+served; no request left in line for ever. Left out: how well it does (tests/rules/pacing).
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import anyio
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fleetpatch.engine.pacer import Pacer
@@ -72,6 +72,9 @@ VISITS = st.lists(
 )
 
 
+ASKS_FOR_A_DAY = Visit(0.0, [(1.0, Answer(429, retry_after="86400"))] * 2, leaves_after=None)
+
+
 async def happen(
     visits: Sequence[Visit], rate: float | None, burst: int, concurrency: int, *, adaptive: bool
 ) -> Record:
@@ -81,7 +84,7 @@ async def happen(
         clock,
         Ceilings(rate, burst, concurrency, adaptive),
         longest_pause=LONGEST_PAUSE,
-        random=lambda: 0.0,
+        random=lambda: 0.999,
     )
     halt = Shutdown(clock)
 
@@ -135,6 +138,7 @@ async def _cancel_after(clock: VirtualClock, seconds: float, scope: anyio.Cancel
     concurrency=st.integers(1, 20),
     adaptive=st.booleans(),
 )
+@example(visits=[ASKS_FOR_A_DAY] * 20, rate=None, burst=1, concurrency=20, adaptive=False)
 def test_whatever_happens_the_ceilings_and_pauses_hold_and_no_request_is_left(
     visits: list[Visit], rate: float | None, burst: int, concurrency: int, adaptive: bool
 ) -> None:
@@ -144,6 +148,7 @@ def test_whatever_happens_the_ceilings_and_pauses_hold_and_no_request_is_left(
     assert record.went == record.lined_up
     assert record.most_in_flight <= concurrency
     for begins, ends in record.pauses:
+        assert ends - begins <= 1.1 * LONGEST_PAUSE
         assert not [at for at in record.admitted if begins + TOLERANCE < at < ends - TOLERANCE]
     if rate is not None:
         for first, start in enumerate(record.admitted):

@@ -13,6 +13,7 @@ from fleetpatch.rules.answers.reply_signal import ReplySignal, signal_of
         (Answer(409), ReplySignal.ACCEPTED),
         (Answer(429), ReplySignal.REFUSED),
         (Answer(503), ReplySignal.REFUSED),
+        (Answer(408), ReplySignal.LATE),
         (Answer(504), ReplySignal.LATE),
         (Answer(500), ReplySignal.NOTHING),
         (NoAnswer(Silence.TIMEOUT), ReplySignal.LATE),
