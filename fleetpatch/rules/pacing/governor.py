@@ -99,7 +99,7 @@ class Governor:
 
     def change(self, ceilings: Ceilings, now: float) -> None:
         """Replace the ceilings; the new ones have the same `adaptive`."""
-        self._ceilings, self._bucket = ceilings, TokenBucket(0.0, now)
+        self._ceilings, self._bucket, self._empty_until = ceilings, TokenBucket(0.0, now), -inf
         self._climb.change_ceiling(ceilings.concurrency, adaptive=ceilings.adaptive, now=now)
         self._refresh(now)
 

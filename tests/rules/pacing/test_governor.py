@@ -206,6 +206,15 @@ def test_one_request_is_sent_at_first_whatever_the_burst() -> None:
     assert one.admit(0.0) == pytest.approx(1.0)
 
 
+def test_a_rate_that_is_no_ceiling_any_more_is_not_the_cause() -> None:
+    one = governor(rate=0.001)
+    send(one, 0.0)
+    assert isinstance(one.admit(0.1), float)
+    one.change(Ceilings(None, 1, 64, adaptive=True), 0.2)
+
+    assert one.pace(2.0).cause is PaceCause.WORK
+
+
 def test_a_permit_that_was_not_used_makes_room_for_another() -> None:
     one = governor(concurrency=1)
     permit = send(one, 0.0)
