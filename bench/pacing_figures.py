@@ -86,6 +86,7 @@ def figures(seeds: int = 4) -> dict[str, float]:
         **_buckets(),
         "flat gain: goodput": statistics.mean(_elastic(0.1, seed) for seed in range(2 * seeds)),
         **_limits_in_flight(),
+        **_limits_and_random_refusals(2 * seeds),
         **_knee(2 * seeds),
         **_fallen_rate(2 * seeds),
         **_outage(),
@@ -137,6 +138,20 @@ def _limits_in_flight() -> dict[str, float]:
         "limit in flight: worst goodput": min(one.goodput(5, 20) / best for best, one in found),
         "limit in flight: worst refused": max(one.refused() for _, one in found),
     }
+
+
+def _limits_and_random_refusals(seeds: int) -> dict[str, float]:
+    """A bucket and a limit in flight, which refuse one request in twenty at any pace."""
+    bucket = {"rate": 200, "burst": 20}, 200.0
+    wall = {"wall": 8}, 400.0
+    records = [
+        (0.95 * best, simulate(server(seed, stray=0.05, **limit), 40.0))
+        for limit, best in (bucket, wall)
+        for seed in range(seeds)
+    ]
+    goodput = statistics.mean(one.goodput(5, 40) / best for best, one in records)
+    refused = statistics.mean(one.refused(5, 40) for _, one in records)
+    return {"limit and random refusals: goodput": goodput, "and refused": refused}
 
 
 def _knee(seeds: int) -> dict[str, float]:

@@ -30,8 +30,8 @@ class Pacer:
     """The pace of one cluster, shared by all who send to it.
 
     Below the ceilings an `adaptive` pace follows what the server shows. If nearly everything is
-    refused, all requests pause: at most 1.1 times `longest_pause`, in seconds. `random` is uniform
-    in [0, 1). `on_change` is called with the reported and the new pace (`PaceReport`).
+    refused, all requests pause, at most for 1.1 times `longest_pause` or a second. `random` is
+    uniform in [0, 1). `on_change` is called with the reported and the new pace (`PaceReport`).
     """
 
     def __init__(
@@ -61,10 +61,7 @@ class Pacer:
         return self._governor.at_server
 
     def change(self, ceilings: Ceilings) -> None:
-        """Replace the ceilings; what the server has shown is kept.
-
-        More workers are the caller's business.
-        """
+        """Replace the ceilings; what the server has shown is kept, and the number of workers."""
         self._governor.change(ceilings, self._clock.monotonic())
         self._call_next()
 

@@ -24,7 +24,7 @@ def limit_in_words(pace: Pace, in_force: PaceInForce) -> str:
             found = in_flight if pace.rate is None else f"{in_flight}, {rate(pace.rate)}"
             return f"the server refuses more: {found}"
         case PaceCause.RETRY_AFTER:
-            return "the server refuses nearly everything or does not answer, so all requests wait"
+            return "the server accepts nearly nothing, so all requests wait"
         case PaceCause.STARTING:
             return f"the pace still rises: {in_flight}"
         case _:

@@ -38,5 +38,5 @@ async def test_a_pause_of_all_is_logged_and_shown_in_plain_words() -> None:
         "retry-after",
     )
     assert 5 <= line["resumes_in_s"] <= 5.5
-    words = "the server refuses nearly everything or does not answer, so all requests wait"
+    words = "the server accepts nearly nothing, so all requests wait"
     assert progress.limits["prod-a"].startswith(words)

@@ -29,7 +29,6 @@ from fleetpatch.cli.options import (
     YesOption,
 )
 from fleetpatch.errors import UsageError
-from fleetpatch.model.cause import CauseCode
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
 from fleetpatch.model.run import RunState, Summary
 
@@ -104,10 +103,10 @@ def command(
         rate=rate,
         concurrency=concurrency,
     )
-    # A person must agree before a run sends for the first time. A run that has begun was agreed to,
-    # and one that was paused before that; a preview that was cancelled was not.
-    is_cancelled = summary.cause_code == CauseCode.CANCELLED and summary.started is None
-    agreed = summary.state is not RunState.PLANNED and not is_cancelled
+    # A person must agree before a run sends for the first time, and again if it was cancelled
+    # before that. A run that was paused before that was agreed to.
+    begun = summary.started is not None or not summary.is_cancelled
+    agreed = summary.state is not RunState.PLANNED and begun
     carry_out(summary, settings, output, yes=yes or agreed, options=options)
 
 

@@ -12,7 +12,7 @@ CAUSES: Final[Mapping[PaceCause, str]] = {
     PaceCause.STARTING: "still rising",
     PaceCause.LATENCY: "with more the server would only answer slower",
     PaceCause.REFUSALS: "the server refuses more",
-    PaceCause.RETRY_AFTER: "the server refuses nearly everything or does not answer",
+    PaceCause.RETRY_AFTER: "the server accepts nearly nothing",
     PaceCause.RATE: "the ceiling of the rate",
     PaceCause.CONCURRENCY: "the ceiling of requests in flight",
     PaceCause.WORK: "nothing",

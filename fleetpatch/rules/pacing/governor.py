@@ -142,13 +142,14 @@ class Governor:
             self._climb.accepted(permit.sent_at, permit.in_flight, now)
 
     def _cause(self, now: float) -> PaceCause:
-        recently, is_full = now - self._tuning.recent, self._count_in_flight(now) >= self._allowed
-        if now < self._paused_until or self._refusals.state is State.PAUSED:
+        recently = now - self._tuning.recent
+        is_full = self._full_at > recently or self.is_full(0)
+        if now < self._paused_until or (is_full and self._refusals.state is State.PAUSED):
             return PaceCause.RETRY_AFTER
-        if self._empty_until > recently:
+        if self._empty_until > recently and self._rate < inf:
             is_found = self._rate < (self._ceilings.rate or inf)
             return PaceCause.REFUSALS if is_found else PaceCause.RATE
-        if self._full_at <= recently and not is_full:
+        if not is_full:
             return PaceCause.WORK
         if self._refusals.in_flight < self._climb.in_force:
             return PaceCause.REFUSALS

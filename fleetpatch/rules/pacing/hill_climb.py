@@ -34,8 +34,7 @@ class HillClimb:
     def start(self, limit: int, now: float) -> None:
         """Begin slow start at this limit; below the best limit known nothing is judged."""
         self.is_starting = self._turns_at_once = True
-        self._lead, self._next_comparison, self._is_mixed = 0, now, False
-        self._throughput = 0.0
+        self._lead, self._next_comparison, self._is_mixed, self._throughput = 0, now, False, 0.0
         self._begin_round(limit, now)
 
     def accepted(self, sent_at: float, in_flight: int, now: float) -> None:
@@ -105,8 +104,7 @@ class HillClimb:
             # Not while a comparison has a lead: its rounds alternate, and a change meets both.
             has_changed = not self._lead and abs(gain) > log(self._tuning.step)
             if has_changed:
-                self._is_upward, self._turns_at_once = gain > 0.0, True
-                self._next_comparison = now
+                self._is_upward, self._turns_at_once, self._next_comparison = gain > 0.0, True, now
             # The round in which the server changes mixes both speeds. The next one is compared.
             self._is_mixed = has_changed and not self._is_mixed
             if self._is_mixed or now < self._next_comparison:

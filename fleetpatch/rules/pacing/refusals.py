@@ -38,8 +38,7 @@ class SequentialTest:
 
     def restart(self, start: float) -> None:
         """Forget what was counted."""
-        self.start = start
-        self.evidence = 0.0
+        self.start, self.evidence = start, 0.0
         self.answers = self.refusals = 0
         self._highest_accepted, self._lowest_refused = 1, inf
 
@@ -92,7 +91,7 @@ class RefusalLimit:
         """
         if not refused:
             self._accepted(sent_at, now)
-        test = self._test
+        tuning, test = self._tuning, self._test
         if sent_at < self.since or now < test.start:
             return False
         if self.state is State.PAUSED:
@@ -100,17 +99,16 @@ class RefusalLimit:
         test.count(in_flight, refused=refused)
         # A refusal comes sooner than an acceptance, so the first answers are mostly refusals.
         lasts = now - test.start >= self.latency
-        is_enough = lasts and test.answers >= self._tuning.fewest_answers
-        if is_enough and test.share >= self._tuning.blocked_share:
+        is_enough = lasts and test.answers >= tuning.fewest_answers
+        if is_enough and test.share >= tuning.blocked_share:
             return True
-        is_excess = is_enough and test.evidence >= self._tuning.excess_evidence
         if self.state is State.TRIAL:
             self._judge(now)
         elif now >= self._until:
             self._enter(State.UNLIMITED, now)
-        elif test.evidence <= 0.0 or (is_excess and share > 1.0):
+        elif test.evidence <= 0.0 or (share > 1.0 and test.answers >= 4 * tuning.fewest_answers):
             test.restart(now)
-        elif is_excess and test.share >= share:
+        elif is_enough and test.evidence >= tuning.excess_evidence and test.share >= share:
             self._exceed(now)
         return False
 
@@ -153,7 +151,7 @@ class RefusalLimit:
         """Begin the first trial of an excess."""
         longer = min(2.0 * self._regrowth, self._tuning.longest_regrowth)
         self._regrowth = longer if self.state is State.LIMITED else self._tuning.first_regrowth
-        self._cuts, self._repeats = 0, self.state is State.LIMITED
+        self._cuts, self._former = 0, self._capacity if self.state is State.LIMITED else None
         # The test stops where many are refused: the true share may be as low as this.
         self._try(now, self._test.share / self._tuning.excess_ratio)
 
@@ -190,22 +188,28 @@ class RefusalLimit:
         # Twice as many as for an excess, since a trial repeats what chance has begun.
         is_enough = test.answers >= 2 * tuning.fewest_answers
         if test.evidence <= (0.0 if overdue else -tuning.verdict_evidence):
-            # The limits must not grow faster than answers show what they do.
-            slowest = tuning.fewest_answers / max(self._capacity[0], tuning.slowest_rate)
-            self._regrowth = max(self._regrowth, lasted, slowest)
-            self._enter(State.LIMITED, self.since)
+            self._grow(self.since, lasted)
         elif overdue or (is_enough and test.evidence >= tuning.verdict_evidence):
             # A limit that was set after a burst, or before the capacity fell, is too high.
-            is_too_high = (
-                self._repeats or test.share > tuning.high_share or test.share < self._share
-            )
+            is_too_high = test.share > tuning.high_share or test.share < self._share
+            tolerated = min(tuning.tolerance_margin * test.share, tuning.most_tolerated)
             if is_too_high and self._cuts < tuning.most_cuts:
                 self._try(now, test.share)
+            elif self._former is not None:
+                # A cut has helped before: the server has a limit, and refuses some at any pace.
+                self._capacity = self._former
+                self._grow(now, lasted, tolerated)
             else:
-                tolerated = tuning.tolerance_margin * test.share
-                self._enter(State.TOLERANT, now, min(tolerated, tuning.most_tolerated))
+                self._enter(State.TOLERANT, now, tolerated)
                 # Longer trials are rarer, since each costs a part of the rate.
-                self._until = now + tuning.tolerance * max(1.0, lasted)
+                self._until = now + tuning.tolerance * min(tuning.longest_trial, max(1.0, lasted))
+
+    def _grow(self, since: float, lasted: float, share: float = 0.0) -> None:
+        """Let the limits of a trial grow back, no faster than answers show what they do."""
+        tuning, rate = self._tuning, max(self._capacity[0], self._tuning.slowest_rate)
+        slowly = min(tuning.longest_trial, max(lasted, tuning.fewest_answers / rate))
+        self._regrowth = max(self._regrowth, slowly)
+        self._enter(State.LIMITED, since, share)
 
     def _limit(self, factor: float) -> None:
         """Let this part of what the server takes be in flight."""

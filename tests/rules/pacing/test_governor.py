@@ -206,6 +206,14 @@ def test_one_request_is_sent_at_first_whatever_the_burst() -> None:
     assert one.admit(0.0) == pytest.approx(1.0)
 
 
+def test_where_nothing_is_sent_after_a_pause_nothing_is_the_cause() -> None:
+    one = governor()
+    refuse_all(one)
+
+    assert one.pace(1.0).cause is PaceCause.RETRY_AFTER
+    assert one.pace(100.0).cause is PaceCause.WORK
+
+
 def test_a_rate_that_is_no_ceiling_any_more_is_not_the_cause() -> None:
     one = governor(rate=0.001)
     send(one, 0.0)
