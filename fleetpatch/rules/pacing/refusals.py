@@ -9,7 +9,7 @@ the rate that was accepted for a fraction of a second is a poor estimate of a ca
 | state | limits | ends with |
 |---|---|---|
 | UNLIMITED | none | excess: TRIAL |
-| TRIAL | cut | share fell: LIMITED; else, if high or a cut helped before: TRIAL; else: TOLERANT |
+| TRIAL | cut | share fell, or a cut helped before: LIMITED; high: TRIAL; else: TOLERANT |
 | LIMITED | cut, and growing | excess: TRIAL; grown far enough: UNLIMITED |
 | TOLERANT | none, a higher share is tolerated | excess: TRIAL; time over: UNLIMITED |
 | all of them | | nearly everything is refused: PAUSED |
