@@ -54,7 +54,11 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert "x.run: does not exist; `fleetpatch status`" in refusal(tmp_path / "x.run")
 
 
-@pytest.mark.parametrize("content", [b"", b"SQLite", b"apiVersion: v1\n" * 50, os.urandom(5000)])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"SQLite", b"apiVersion: v1\n" * 50, random.Random(1).randbytes(5000)],
+    ids=["empty", "short", "a plan", "noise"],
+)
 def test_a_file_that_is_not_a_database_is_not_a_run_file(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.run"
     path.write_bytes(content)
