@@ -13,10 +13,10 @@ from typing import Any
 from bench.ledger import Arrival, Ledger
 from bench.plans import fleetpatch
 from bench.processes import ContenderFailedError, measure
-from tests.control_plane import JOB_KINDS, OwnControlPlane
+from bench.spread_jobs import create_spread
+from tests.control_plane import OwnControlPlane
 from tests.control_plane.manifests import JobKind
 
-_NAMESPACES = 20
 _ONE_FILE = "--audit-log-maxsize=4000"
 """MiB; the server's default is 100, and then it begins another file."""
 _KEY = "bench.example.com/turn"
@@ -46,17 +46,7 @@ class Arena:
         self._turn = 0
         self._audited = 0
         self._kubeconfig = plane.kubeconfig(folder / "kubeconfig", user="alice")
-        self.create(JOB_KINDS["jobs.batch"], jobs)
-
-    def create(self, kind: JobKind, count: int) -> None:
-        """Create so many objects of a kind, with the label that plans select by."""
-        for _ in range(_NAMESPACES):
-            self.plane.create_jobs(
-                count // _NAMESPACES,
-                self.plane.namespace(),
-                kind,
-                labels=lambda _: {"app": "bench"},
-            )
+        create_spread(plane, jobs)
 
     def fleetpatch(self, pace: str) -> None:
         """Apply a plan of this pace to all Jobs."""

@@ -1,20 +1,21 @@
 """How well the pace finds itself on a real API server, counted in the server's audit log.
 
-    python -m bench.pace_cluster [fleet] [overload] [flows]
+    python -m bench.pace_cluster [fleet] [fleet-1000] [fleet-250] [overload] [flows]
 
 `fleet` carries the default plan out on 5,000 Jobs beside a sweep of fixed concurrencies, in turns
-and in rounds. `overload` does so as an ordinary user of a server that takes few requests at a time,
-and answers all others 429 with Retry-After; beside it runs what is done today, 32 in flight, each
-tried again by itself. `flows` measures the latency of another user (`bench.two_flows`). Exits with
-1 where a goal is missed.
+and in rounds, and `fleet-1000` and `fleet-250` on so many. `overload` does so as an ordinary user
+of a server that takes few requests at a time, and answers all others 429 with Retry-After; beside
+it runs what is done today, 32 in flight, each tried again by itself. `flows` measures the latency
+of another user (`bench.two_flows`). Exits with 1 where a goal is missed.
 """
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
 from bench.audited_server import Arena, arena
-from bench.goals import Goal, run
+from bench.goals import Goal, Scenario, run
 from bench.ledger import Ledger
 from bench.two_flows import flows
 from tests.control_plane import JOB_KINDS
@@ -32,13 +33,13 @@ def _fixed(concurrency: int) -> str:
     return f"{{adaptive: false, concurrency: {concurrency}}}"
 
 
-def fleet() -> Iterator[Goal]:
-    """The default plan on 5,000 Jobs beside fixed concurrencies.
+def fleet(jobs: int) -> Iterator[Goal]:
+    """The default plan on so many Jobs beside fixed concurrencies.
 
     The medians of five rounds differ by a tenth, and the best of several is too high by that.
     """
     paces = {_DEFAULT: "{}"} | {f"fixed {n}": _fixed(n) for n in (8, 16, 32, 64)}
-    with arena(5000) as server:
+    with arena(jobs) as server:
         turns = _compete(server, paces, rounds=11)
     rates = _medians({name: [one.rate(0.0, one.seconds) for one in turns[name]] for name in paces})
     share = rates.pop(_DEFAULT) / max(rates.values())
@@ -84,7 +85,15 @@ def _turned(names: list[str], number: int) -> list[str]:
     return names[first:] + names[:first]
 
 
-SCENARIOS = MappingProxyType({"fleet": fleet, "overload": overload, "flows": flows})
+SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
+    {
+        "fleet": partial(fleet, 5000),
+        "fleet-1000": partial(fleet, 1000),
+        "fleet-250": partial(fleet, 250),
+        "overload": overload,
+        "flows": flows,
+    }
+)
 
 if __name__ == "__main__":
     run(__doc__, SCENARIOS)

@@ -30,7 +30,7 @@ _OPTIONS = ("-q", "-x", "-p", "no:cacheprovider", "-n", "0")
 _LINE = re.compile(r"^    (\w+): \w+ = .* \[(\w+)\]$", re.MULTILINE)
 _FACTORS = (0.7, 1.3)
 
-_FAR: Mapping[str, Any] = MappingProxyType({"step": 1e9})
+_FAR: Mapping[str, Any] = MappingProxyType({"interval": 1e9, "step": 1e9})
 
 MECHANISMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -46,11 +46,8 @@ MECHANISMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "no growth of cut limits": {"first_regrowth": 1e6, "longest_regrowth": 1e6},
         "fewer than four in flight": {"fewest_in_flight": 1},
         "no burst at a found rate": {"burst": 0.0},
-        "no climb: always at the ceiling": {"start": 10**6, "interval": 1e9, **_FAR},
-        "two comparisons after slow start, with the ceiling and with 1 in flight": {
-            "interval": 1e9,
-            **_FAR,
-        },
+        "no climb: always at the ceiling": {"start": 10**6, **_FAR},
+        "two comparisons after slow start, with the ceiling and with 1 in flight": _FAR,
         "one round decides": {"lead": 1},
     }
 )

@@ -151,7 +151,10 @@ def _limits_and_random_refusals(seeds: int) -> dict[str, float]:
     ]
     goodput = statistics.mean(one.goodput(5, 40) / best for best, one in records)
     refused = statistics.mean(one.refused(5, 40) for _, one in records)
-    return {"limit and random refusals: goodput": goodput, "and refused": refused}
+    return {
+        "limit and random refusals: goodput": goodput,
+        "limit and random refusals: refused": refused,
+    }
 
 
 def _knee(seeds: int) -> dict[str, float]:

@@ -24,11 +24,10 @@ from urllib.parse import quote
 from bench.plans import CONCURRENCY, fleetpatch, write_plan
 from bench.processes import ContenderFailedError, Measured, measure
 from bench.ratios import HEADING, RatioGoal
+from bench.spread_jobs import SELECTOR, create_spread
 from tests.control_plane import ControlPlane, OwnControlPlane
 
 KEY = "bench.example.com/round"
-SELECTOR = "app=bench"
-NAMESPACES = 20
 
 Contender: TypeAlias = Callable[[str], Measured]
 Rounds: TypeAlias = list[dict[str, "Result"]]
@@ -68,14 +67,6 @@ class BenchCluster:
             sys.stderr.write("kubectl is not on the PATH: left out\n")
             del contenders["kubectl"]
         return contenders
-
-    def fill(self) -> None:
-        """Create the Jobs, evenly distributed over the namespaces."""
-        spread = [self.jobs // NAMESPACES + (n < self.jobs % NAMESPACES) for n in range(NAMESPACES)]
-        key, _, value = SELECTOR.partition("=")
-        for count in spread:
-            namespace = self.plane.namespace()
-            self.plane.create_jobs(count, namespace, labels=lambda _: {key: value})
 
     def check(self, value: str) -> None:
         """Raise ContenderFailedError unless every Job has the value."""
@@ -220,7 +211,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, OwnControlPlane() as plane:
         cluster = BenchCluster(plane, Path(folder), options.jobs)
         plane.kubeconfig(cluster.folder / "kubeconfig")
-        cluster.fill()
+        create_spread(cluster.plane, cluster.jobs)
         results = measure_rounds(cluster, options.rounds, set(options.only))
     print(*table(results), "", *verdicts(results), sep="\n")
 

@@ -17,6 +17,7 @@ from bench.audited_server import Arena, arena
 from bench.goals import Goal
 from bench.ledger import Ledger
 from bench.processes import ContenderFailedError
+from bench.spread_jobs import create_spread
 from tests.certificates import Authority
 from tests.control_plane import JOB_KINDS, OwnControlPlane
 from tests.control_plane.manifests import user_binding
@@ -42,7 +43,7 @@ def flows() -> Iterator[Goal]:
     """The p99 of the other user, alone and beside the default plan."""
     growths, goodputs, refused = [], [], []
     with arena(_JOBS, _ALL_SEATS) as server:
-        server.create(_OTHER_KIND, _OTHERS)
+        create_spread(server.plane, _OTHERS, _OTHER_KIND)
         _allow_other(server.plane)
         with _slow_writes(server.plane):
             for _ in range(_ROUNDS):

@@ -95,7 +95,7 @@ def test_a_plugin_ends_with_the_tool(
     process = tool.fork(*words)
     written = [tool.folder / "plugin.pid", tool.folder / "child"]
     eventually(lambda: all(file.exists() and file.read_text() for file in written), "it runs")
-    # It is shown after the watchdog was told of the plugin, which takes less than a millisecond.
+    # Our process reads it only after it has sent the plugin's group to the watchdog.
     assert process.stderr is not None
     assert "started\n" in process.stderr
 

@@ -105,8 +105,8 @@ def command(
     )
     # A person must agree before a run sends for the first time, and again if it was cancelled
     # before that. A run that was paused before that was agreed to.
-    begun = summary.started is not None or not summary.is_cancelled
-    agreed = summary.state is not RunState.PLANNED and begun
+    is_withdrawn = summary.is_cancelled and summary.started is None
+    agreed = summary.state is not RunState.PLANNED and not is_withdrawn
     carry_out(summary, settings, output, yes=yes or agreed, options=options)
 
 

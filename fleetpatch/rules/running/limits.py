@@ -19,7 +19,7 @@ from fleetpatch.model.units import Amount, Percent
 MIN_RETRIES: Final = 250
 """Retries that every run may have, however few requests it has sent.
 
-Until the pace has found what a server of 20 or 50 requests a second takes, 120 to 200 are refused.
+Until the pace has found what a server of 20 or 50 requests a second takes, 120 to 220 are refused.
 """
 
 _WHOLE: Final = 100.0

@@ -1,7 +1,7 @@
 """Servers that refuse requests, one answer after the other, and the limits that follow.
 
-A `Server` answers at once, a `SlowServer` after half a second. Which answers are refusals is told
-by a pattern, so that counts of answers are exact.
+A `Server` answers at once, a `SlowServer` after half a second. A pattern has an x for each refusal
+and a dot for each acceptance, so that counts of answers are exact.
 """
 
 from dataclasses import dataclass, field

@@ -307,6 +307,7 @@ def test_what_is_tolerated_has_a_margin_and_a_maximum() -> None:
 def test_where_the_pace_is_not_adaptive_only_an_outage_counts() -> None:
     server = steady()
     server.share = inf
+    server.answer("x." * 100)
     server.answer("x........." * 100)
     assert server.state() is State.UNLIMITED
     server.answer("x" * 100)
