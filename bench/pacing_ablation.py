@@ -49,6 +49,7 @@ MECHANISMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "no climb: always at the ceiling": {"start": 10**6, **_FAR},
         "two comparisons after slow start, with the ceiling and with 1 in flight": _FAR,
         "one round decides": {"lead": 1},
+        "trials for any work that is left": {"least_left": 0.0},
     }
 )
 

@@ -15,11 +15,13 @@ from typing import Any
 
 from fleetpatch.model.pace import Ceilings
 from tests.rules.pacing.simulator import (
+    ACCEPTED,
     Client,
     FairQueue,
     Open,
     Processor,
     Record,
+    Reply,
     Server,
     World,
     governed,
@@ -47,6 +49,39 @@ def stray(share: float, retry_after: float | None, seed: int) -> float:
         return client.record.goodput(0.0, STRAY_SECONDS)
 
     return goodput(governed(_LIMITS, seed), seed) / goodput(Open(), seed + 1000)
+
+
+class _Near:
+    """A server beside its client; requests, and far more so connections, take their CPU time."""
+
+    def __init__(self) -> None:
+        self.world, self.in_flight, self._connections = World(), 0, 0
+        self._processor = Processor(self.world)
+
+    def arrive(self, answer: Callable[[Reply], None]) -> None:
+        """Take a request; it needs a connection of its own."""
+        self.in_flight += 1
+        is_new = self.in_flight > self._connections
+        self._connections += is_new
+        self._processor.cost = 0.0008 + 0.0014 * is_new
+
+        def leave() -> None:
+            self.in_flight -= 1
+            answer(ACCEPTED)
+
+        self._processor.run(lambda: self.world.after(0.01, leave))
+
+
+def near(requests: int) -> float:
+    """The rate of so many requests, of that with 32 in flight."""
+
+    def rate(ceilings: Ceilings) -> float:
+        there = _Near()
+        client = Client(there.world, there, governed(ceilings), 128, requests)
+        there.world.run(60.0)
+        return client.record.goodput()
+
+    return rate(_WIDE) / rate(Ceilings(None, 1, 32, adaptive=False))
 
 
 def _set(there: Server, name: str, value: Any) -> Callable[[], None]:
@@ -89,6 +124,8 @@ def figures(seeds: int = 4) -> dict[str, float]:
         **_limits_and_random_refusals(2 * seeds),
         **_knee(2 * seeds),
         **_fallen_rate(2 * seeds),
+        "250 requests: rate": near(250),
+        "1,000 requests: rate": near(1000),
         **_outage(),
         "fair queue: refused": _beside_a_neighbour().refused(),
     }

@@ -6,6 +6,7 @@ releases the claimed targets that were not sent, so that only those in flight st
 """
 
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import NamedTuple
 
 import anyio
@@ -68,6 +69,7 @@ class Lane(msgspec.Struct):
     _unanswered: bool = False
     _last_claimed: int = 0
     _queued: dict[TargetId, Target] = msgspec.field(default_factory=dict)
+    _all_claimed: bool = False
     _untouched: list[Target] = msgspec.field(default_factory=list)
     _start_worker: Callable[[], None] | None = None
 
@@ -131,6 +133,7 @@ class Lane(msgspec.Struct):
         # targets costs as much as one for many.
         chunk = max(64, 4 * self.concurrency)
         feed, items = anyio.create_memory_object_stream[_WorkItem](chunk)
+        self.patcher.context.pacer.count_left = self._count_left
         async with outbox:
             async with anyio.create_task_group() as bound:
                 bound.start_soon(self._cancel_after_drain, bound.cancel_scope)
@@ -174,9 +177,14 @@ class Lane(msgspec.Struct):
                 # Targets that the lane releases are left to another session: this one would only
                 # claim and release them again.
                 self._last_claimed = claimed[-1].id
+                self._all_claimed = len(claimed) < chunk
                 await self._enqueue(claimed, feed)
                 if len(self._untouched) >= _RELEASE_BATCH:
                     await self._release()
+
+    def _count_left(self) -> float:
+        """Return the number of targets that no worker has taken; infinite if it is not known."""
+        return len(self._queued) if self._all_claimed else inf
 
     async def _enqueue_in_doubt(self, feed: MemoryObjectSendStream[_WorkItem], chunk: int) -> None:
         """Enqueue the targets that were in doubt before this lane claimed any."""

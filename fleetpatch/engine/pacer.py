@@ -32,6 +32,7 @@ class Pacer:
     Below the ceilings an `adaptive` pace follows what the server shows. If nearly everything is
     refused, all requests pause, at most for 1.1 times `longest_pause` or a second. `random` is
     uniform in [0, 1). `on_change` is called with the reported and the new pace (`PaceReport`).
+    `count_left`, set by a lane, returns how many targets wait; infinite if that is not known.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Pacer:
         now, tuning = clock.monotonic(), Tuning()
         self._governor = Governor(ceilings, now, random, tuning)
         self._line: deque[Wakeup] = deque()
+        self.count_left: Callable[[], float] = lambda: inf
         self.idle_workers = IdleWorkers(self._must_wait)
         self._report = PaceReport(self._governor.pace(now), tuning, on_change)
 
@@ -91,7 +93,7 @@ class Pacer:
         signal, wait = signal_of(reply), 0.0
         if isinstance(reply, Answer) and signal in TROUBLE:
             wait = min(self._longest_pause, retry_after(reply, self._clock.wall()) or 0.0)
-        self._governor.answered(permit, signal, now, wait)
+        self._governor.answered(permit, signal, now, wait, self.count_left())
         self._call_next()
         if signal in TROUBLE or self._report.is_due(now):
             self._report.note(self._governor.pace(now), now)

@@ -52,7 +52,13 @@ class Fleet:
         self._writer = JournalWriter(self.journal)
 
     def add(
-        self, count: int, *, name: str = "prod-a", concurrency: int = 7, rate: float | None = None
+        self,
+        count: int,
+        *,
+        name: str = "prod-a",
+        concurrency: int = 7,
+        rate: float | None = None,
+        adaptive: bool = False,
     ) -> FakeCluster:
         """Add a cluster of `count` jobs, with a lane."""
         seen = [
@@ -67,7 +73,7 @@ class Fleet:
         store = ObjectStore(seen)
         self.stores.append(store)
         cluster = FakeCluster(self.clock, store.patch, store.read, latency=LATENCY, name=name)
-        pacer = Pacer(self.clock, Ceilings(rate))
+        pacer = Pacer(self.clock, Ceilings(rate, adaptive=adaptive))
         patcher = ClusterPatcher(
             PatchContext(cluster, POLICY, pacer, Shutdown(self.clock), self.clock), lambda: 0.5
         )

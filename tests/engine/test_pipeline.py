@@ -1,7 +1,8 @@
 """Lanes, workers, the writer of outcomes and the run file together, with many targets.
 
 Covered: each target settled once at several concurrencies and on a server in trouble, claims before
-sends, the bound on requests in flight, one pacer for all workers of a lane, lanes side by side.
+sends, the bound on requests in flight, an adaptive pace for few and for many targets, one pacer for
+all workers of a lane, lanes side by side.
 Left out: what happens to one target (test_patcher.py), lanes that end early (test_pipeline_ends),
 what is committed and logged (test_outcome_writer).
 """
@@ -44,6 +45,24 @@ async def test_requests_in_flight_reach_the_concurrency_and_never_exceed_it(
     await fleet.run()
 
     assert cluster.most_in_flight == concurrency
+
+
+async def test_more_is_tried_in_flight_only_for_targets_that_take_a_second() -> None:
+    fleet = Fleet()
+    # 32 in flight are 1,600 a second.
+    cluster = fleet.add(5000, concurrency=128, adaptive=True)
+    cluster.latency = 0.02
+    fleet.lanes[0].last = 1000
+
+    await fleet.run()
+
+    assert cluster.most_in_flight == 32
+
+    fleet.lanes[0].last = None
+
+    await fleet.run()
+
+    assert cluster.most_in_flight > 32
 
 
 async def test_nothing_is_sent_that_is_not_claimed() -> None:

@@ -45,10 +45,9 @@ class Governor:
         self._climb = HillClimb(tuning, start, ceilings.concurrency, now)
         self._refusals = RefusalLimit(tuning, now)
         self._paused_at = self._paused_until = self._full_at = self._empty_until = -inf
-        self.at_server = 0
-        # Those of them that were sent before the last pause. They may be silent for long, and must
-        # not keep the place of a probe.
-        self._before_pause = 0
+        # Requests that were sent before a pause may be silent for long, and must not keep the place
+        # of a probe.
+        self.at_server = self._before_pause = 0
         # When refused requests were sent that count as in flight, in the order of their answers.
         self._refused_sent_at: deque[float] = deque()
         self._refresh(now)
@@ -78,9 +77,9 @@ class Governor:
         return self.at_server + expected >= self._allowed
 
     def answered(
-        self, permit: Permit, signal: ReplySignal, now: float, retry_after: float = 0.0
+        self, permit: Permit, signal: ReplySignal, now: float, wait: float = 0.0, left: float = inf
     ) -> None:
-        """Learn from an answer; `retry_after` is in seconds."""
+        """Learn from an answer, with its Retry-After; `left` more targets are known to wait."""
         self._return(permit)
         adaptive, refused = self._ceilings.adaptive, signal in TROUBLE
         if refused and adaptive:
@@ -89,7 +88,7 @@ class Governor:
             self._refused_sent_at.append(permit.sent_at)
         # Without `adaptive` a pause would only delay the end of the targets of a silent server.
         if signal is not ReplySignal.NOTHING and (adaptive or signal is not ReplySignal.LATE):
-            self._learn(permit, now, retry_after, refused=refused)
+            self._note(permit, now, wait, left, refused=refused)
         self._refresh(now)
 
     def unused(self, permit: Permit, now: float) -> None:
@@ -125,7 +124,7 @@ class Governor:
             self._refused_sent_at.popleft()
         return self.at_server + len(self._refused_sent_at)
 
-    def _learn(self, permit: Permit, now: float, retry_after: float, *, refused: bool) -> None:
+    def _note(self, permit: Permit, now: float, wait: float, left: float, *, refused: bool) -> None:
         adaptive, tuning, share = self._ceilings.adaptive, self._tuning, inf
         if adaptive:
             share = tuning.slow_start_share if self._climb.is_starting else 0.0
@@ -133,13 +132,13 @@ class Governor:
             permit.sent_at, now, permit.at_server, refused=refused, share=share
         )
         if is_blocked:
-            seconds = (retry_after or tuning.pause) * (1.0 + tuning.pause_jitter * self._random())
+            seconds = (wait or tuning.pause) * (1.0 + tuning.pause_jitter * self._random())
             self._paused_at, self._paused_until = now, now + seconds
             self._before_pause = self.at_server
             self._refusals.pause(self._paused_until)
             self._climb.start(1, self._paused_until)
         elif not refused and (adaptive or self._climb.is_starting):
-            self._climb.accepted(permit.sent_at, permit.in_flight, now)
+            self._climb.accepted(permit.sent_at, permit.in_flight, now, left)
 
     def _cause(self, now: float) -> PaceCause:
         recently = now - self._tuning.recent

@@ -37,28 +37,28 @@ class HillClimb:
         self._lead, self._next_comparison, self._is_mixed, self._throughput = 0, now, False, 0.0
         self._begin_round(limit, now)
 
-    def accepted(self, sent_at: float, in_flight: int, now: float) -> None:
-        """Learn from an accepted request; so many counted as in flight when it was sent."""
+    def accepted(self, sent_at: float, in_flight: int, now: float, left: float = inf) -> None:
+        """Learn from an accepted request, sent with `in_flight`; `left` more are still to come."""
         if sent_at < self._since:
             return
         self._answers += 1
         self._seconds += now - sent_at
         self._in_flight += in_flight
-        count, lasted = self._answers, now - self._since
-        if not self.is_starting and lasted < self._tuning.longest_round:
-            if count < self._tuning.round or lasted < self._tuning.shortest_round:
+        count, lasted, tuning = self._answers, now - self._since, self._tuning
+        if not self.is_starting and lasted < tuning.longest_round:
+            if count < tuning.round or lasted < tuning.shortest_round:
                 return
-        elif count < min(self.limit, self._tuning.round):
+        elif count < min(self.limit, tuning.round):
             return
         self._latency = max(self._seconds / count, 1e-6)
         in_use = self._in_flight / count
         throughput = in_use / self._latency
         if self.is_starting and self.limit < self.settled:
             self._double(throughput, now)
-        elif in_use >= self._tuning.full * self.limit:
+        elif in_use >= tuning.full * self.limit and left >= throughput * tuning.least_left:
             self._judge(throughput, now)
         else:
-            # Something else limits, and a higher limit would not be used.
+            # Something else limits, or the work ends before new connections pay.
             self.is_starting = False
             if self.limit > self.settled:
                 self._stay(now)

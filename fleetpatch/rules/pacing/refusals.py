@@ -38,8 +38,7 @@ class SequentialTest:
 
     def restart(self, start: float) -> None:
         """Forget what was counted."""
-        self.start, self.evidence = start, 0.0
-        self.answers = self.refusals = 0
+        self.start, self.evidence, self.answers, self.refusals = start, 0.0, 0, 0
         self._highest_accepted, self._lowest_refused = 1, inf
 
     def count(self, in_flight: int, *, refused: bool) -> None:
@@ -76,9 +75,8 @@ class RefusalLimit:
     """
 
     def __init__(self, tuning: Tuning, now: float) -> None:
-        self._tuning = tuning
+        self._tuning, self._regrowth, self._cuts = tuning, 0.0, 0
         self.latency, self._is_measured = tuning.first_latency, False
-        self._regrowth, self._cuts = 0.0, 0
         self._enter(State.UNLIMITED, now)
 
     def answered(

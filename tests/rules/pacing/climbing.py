@@ -5,6 +5,7 @@ Without chance: equal servers lead to equal limits. `Rounds` plays a climb round
 
 from collections.abc import Callable, Iterator
 from itertools import groupby
+from math import inf
 
 from fleetpatch.rules.pacing.hill_climb import HillClimb
 from fleetpatch.rules.pacing.tuning import Tuning
@@ -17,8 +18,12 @@ def answers(
     share: float = 1.0,
     most: int = 1000,
     start: float = 0.0,
+    left: float = inf,
 ) -> Iterator[tuple[float, int]]:
-    """Keep this share of the limit in flight, at most so many; yield the time and the limit."""
+    """Keep this share of the limit in flight, at most so many; yield the time and the limit.
+
+    `left` more requests wait all the time.
+    """
     now, in_flight = start, list[tuple[float, float, int]]()
     while now < start + seconds:
         limit = min(most, max(1, round(share * climb.limit)))
@@ -28,7 +33,7 @@ def answers(
         in_flight.sort()
         at, sent_at, level = in_flight.pop(0)
         now = max(at, now + 1e-6)  # answers come one after the other
-        climb.accepted(sent_at, level, now)
+        climb.accepted(sent_at, level, now, left)
         yield now, climb.limit
 
 

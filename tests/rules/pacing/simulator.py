@@ -267,7 +267,7 @@ class Gate(Protocol):
         """A permit, or the seconds to wait."""
 
     def answered(
-        self, permit: Permit, signal: ReplySignal, now: float, retry_after: float = 0.0
+        self, permit: Permit, signal: ReplySignal, now: float, wait: float = 0.0, left: float = inf
     ) -> None:
         """Learn of the answer."""
 
@@ -342,7 +342,7 @@ class Client:
     def _send(self, permit: Permit, attempt: int) -> None:
         def answer(reply: Reply) -> None:
             now = self._world.now
-            self._gate.answered(permit, reply.signal, now, reply.retry_after or 0.0)
+            self._gate.answered(permit, reply.signal, now, reply.retry_after or 0.0, self._left)
             self.record.answers.append(Seen(permit.sent_at, now, reply.signal, permit.in_flight))
             if reply.signal is ReplySignal.ACCEPTED:
                 self.open -= 1

@@ -98,6 +98,27 @@ def test_fewer_are_tried_where_there_is_not_enough_work_for_more(workers: int) -
     assert climb.settled <= 12
 
 
+def highest_limit(left: float) -> int:
+    """Return the highest limit of a second, on a server that answers 1,600 a second at 32."""
+    climb = HillClimb(Tuning(), Tuning().start, 128, 0.0)
+    return max(limit for _, limit in answers(climb, lambda _: 0.02, 1.0, left=left))
+
+
+def test_no_higher_limit_is_tried_for_less_than_a_second_of_work() -> None:
+    assert highest_limit(left=1500) == 32
+    assert highest_limit(left=1700) == 64
+
+
+def test_no_comparison_begins_for_less_than_a_second_of_work() -> None:
+    climb = climbed(knee(16))
+    settled = climb.settled
+
+    found = answers(climb, knee(16), 20.0, start=20.0, left=700)
+
+    # One that has begun before ends as soon as it would be judged.
+    assert {limit for now, limit in found if now > 21.0} == {settled}
+
+
 def comparisons(climb: HillClimb, seconds: float) -> list[float]:
     """The times at which the settled limit was left after more than a second."""
     begun, settled_at = list[float](), 0.0
