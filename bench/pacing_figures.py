@@ -84,6 +84,18 @@ def near(requests: int) -> float:
     return rate(_WIDE) / rate(Ceilings(None, 1, 32, adaptive=False))
 
 
+def _far(requests: int) -> float:
+    """The rate of so many requests that take 50 ms, of that with 128 in flight."""
+
+    def rate(ceilings: Ceilings) -> float:
+        there = server(1, latency=0.05)
+        client = Client(there.world, there, governed(ceilings), 128, requests)
+        there.world.run(60.0)
+        return client.record.goodput()
+
+    return rate(_WIDE) / rate(Ceilings(None, 1, 128, adaptive=False))
+
+
 def _set(there: Server, name: str, value: Any) -> Callable[[], None]:
     return lambda: setattr(there, name, value)
 
@@ -124,8 +136,9 @@ def figures(seeds: int = 4) -> dict[str, float]:
         **_limits_and_random_refusals(2 * seeds),
         **_knee(2 * seeds),
         **_fallen_rate(2 * seeds),
-        "250 requests: rate": near(250),
-        "1,000 requests: rate": near(1000),
+        "250 requests, near: rate": near(250),
+        "1,000 requests, near: rate": near(1000),
+        "1,000 requests, far: rate": _far(1000),
         **_outage(),
         "fair queue: refused": _beside_a_neighbour().refused(),
     }

@@ -69,7 +69,7 @@ class Lane(msgspec.Struct):
     _unanswered: bool = False
     _last_claimed: int = 0
     _queued: dict[TargetId, Target] = msgspec.field(default_factory=dict)
-    _all_claimed: bool = False
+    _is_rest_known: bool = False
     _untouched: list[Target] = msgspec.field(default_factory=list)
     _start_worker: Callable[[], None] | None = None
 
@@ -165,37 +165,42 @@ class Lane(msgspec.Struct):
 
     async def _feed(self, feed: MemoryObjectSendStream[_WorkItem], chunk: int) -> None:
         async with feed:
-            await self._enqueue_in_doubt(feed, chunk)
+            resumes = await self._enqueue_in_doubt(feed, chunk)
             if self.patcher.context.policy.read_only:
                 return
             while not self._shutdown.requested:
                 claimed = await self.writer.claim(
                     self.cluster, chunk, self.last, self._last_claimed
                 )
+                # Those that were in doubt are not counted.
+                self._is_rest_known = len(claimed) < chunk and self.last is None and not resumes
                 if not claimed:
                     return
                 # Targets that the lane releases are left to another session: this one would only
                 # claim and release them again.
                 self._last_claimed = claimed[-1].id
-                self._all_claimed = len(claimed) < chunk
                 await self._enqueue(claimed, feed)
                 if len(self._untouched) >= _RELEASE_BATCH:
                     await self._release()
 
     def _count_left(self) -> float:
-        """Return the number of targets that no worker has taken; infinite if it is not known."""
-        return len(self._queued) if self._all_claimed else inf
+        """Return the number of targets that are not sent yet; infinite if it is not known.
 
-    async def _enqueue_in_doubt(self, feed: MemoryObjectSendStream[_WorkItem], chunk: int) -> None:
-        """Enqueue the targets that were in doubt before this lane claimed any."""
+        It is known when the last chunk is claimed. Other waves may follow the one with `last`.
+        """
+        return len(self._queued) if self._is_rest_known else inf
+
+    async def _enqueue_in_doubt(self, feed: MemoryObjectSendStream[_WorkItem], chunk: int) -> bool:
+        """Enqueue the targets in doubt before this lane claimed any; return whether there are."""
         last = 0
         while not self._shutdown.requested:
             doubtful = await self.writer.in_doubt(self.cluster, last, chunk)
             if not doubtful:
-                return
+                break
             for target in doubtful:
                 await feed.send(_WorkItem(target, in_doubt=True))
             last = doubtful[-1].id
+        return last > 0
 
     async def _enqueue(
         self, claimed: Sequence[Target], feed: MemoryObjectSendStream[_WorkItem]

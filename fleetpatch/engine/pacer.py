@@ -32,7 +32,7 @@ class Pacer:
     Below the ceilings an `adaptive` pace follows what the server shows. If nearly everything is
     refused, all requests pause, at most for 1.1 times `longest_pause` or a second. `random` is
     uniform in [0, 1). `on_change` is called with the reported and the new pace (`PaceReport`).
-    `count_left`, set by a lane, returns how many targets wait; infinite if that is not known.
+    `count_left`, set by a lane, counts the targets not sent yet; infinite if that is not known.
     """
 
     def __init__(

@@ -47,18 +47,39 @@ async def test_requests_in_flight_reach_the_concurrency_and_never_exceed_it(
     assert cluster.most_in_flight == concurrency
 
 
-async def test_more_is_tried_in_flight_only_for_targets_that_take_a_second() -> None:
+@pytest.mark.parametrize(
+    ("count", "seconds", "is_tried"),
+    # With 32 in flight they take 0.6, 0.3 (as many as one claim has), 1.6 and 3 seconds.
+    [(1000, 0.02, False), (512, 0.02, False), (500, 0.1, True), (5000, 0.02, True)],
+)
+async def test_more_is_tried_in_flight_only_for_more_than_a_second_of_work(
+    count: int, seconds: float, *, is_tried: bool
+) -> None:
     fleet = Fleet()
-    # 32 in flight are 1,600 a second.
-    cluster = fleet.add(5000, concurrency=128, adaptive=True)
+    cluster = fleet.add(count, concurrency=128, adaptive=True)
+    cluster.latency = seconds
+
+    await fleet.run()
+
+    assert (cluster.most_in_flight > 32) is is_tried
+
+
+async def test_more_is_tried_in_flight_in_a_short_wave_since_others_may_follow() -> None:
+    fleet = Fleet()
+    cluster = fleet.add(1000, concurrency=128, adaptive=True)
     cluster.latency = 0.02
     fleet.lanes[0].last = 1000
 
     await fleet.run()
 
-    assert cluster.most_in_flight == 32
+    assert cluster.most_in_flight > 32
 
-    fleet.lanes[0].last = None
+
+async def test_more_is_tried_in_flight_where_targets_in_doubt_are_left_too() -> None:
+    fleet = Fleet()
+    cluster = fleet.add(1000, concurrency=128, adaptive=True)
+    cluster.latency = 0.02
+    fleet.journal.claim("prod-a", 600)
 
     await fleet.run()
 

@@ -45,8 +45,7 @@ class Governor:
         self._climb = HillClimb(tuning, start, ceilings.concurrency, now)
         self._refusals = RefusalLimit(tuning, now)
         self._paused_at = self._paused_until = self._full_at = self._empty_until = -inf
-        # Requests that were sent before a pause may be silent for long, and must not keep the place
-        # of a probe.
+        # Of those at the server, requests sent before the last pause must not keep a probe's place.
         self.at_server = self._before_pause = 0
         # When refused requests were sent that count as in flight, in the order of their answers.
         self._refused_sent_at: deque[float] = deque()
@@ -79,7 +78,7 @@ class Governor:
     def answered(
         self, permit: Permit, signal: ReplySignal, now: float, wait: float = 0.0, left: float = inf
     ) -> None:
-        """Learn from an answer, with its Retry-After; `left` more targets are known to wait."""
+        """Learn from an answer; `wait` is its Retry-After in seconds, `left` as for `HillClimb`."""
         self._return(permit)
         adaptive, refused = self._ceilings.adaptive, signal in TROUBLE
         if refused and adaptive:
@@ -154,7 +153,8 @@ class Governor:
             return PaceCause.REFUSALS
         if self._climb.in_force >= self._ceilings.concurrency:
             return PaceCause.CONCURRENCY
-        return PaceCause.STARTING if self._climb.is_starting else PaceCause.LATENCY
+        settled = PaceCause.LATENCY if self._climb.may_try else PaceCause.WORK
+        return PaceCause.STARTING if self._climb.is_starting else settled
 
     def _refresh(self, now: float) -> None:
         self._refusals.update(now)

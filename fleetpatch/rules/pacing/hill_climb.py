@@ -6,7 +6,7 @@ below: rounds at the two limits alternate, so that a change of the server meets 
 a few rounds decides. The higher limit wins a round if the logarithm of throughput grows by more
 than `worth` times that of the limit: throughput / limit ** worth is maximised, a form of
 Kleinrock's power. After a comparison that fails the other direction is tried: after a few seconds,
-or at once after the first failure since a start or a change of the server.
+or at once after the first failure since a start or a change. Nothing is tried for little work.
 """
 
 from math import inf, log
@@ -22,7 +22,7 @@ class HillClimb:
 
     def __init__(self, tuning: Tuning, start: int, ceiling: int, now: float) -> None:
         self._tuning, self._ceiling = tuning, ceiling
-        self._latency, self._is_upward = 0.0, True
+        self._latency, self._is_upward, self.may_try = 0.0, True, True
         self.limit, self.settled = min(start, ceiling), min(2 * start, ceiling)
         self.start(self.limit, now)
 
@@ -38,7 +38,7 @@ class HillClimb:
         self._begin_round(limit, now)
 
     def accepted(self, sent_at: float, in_flight: int, now: float, left: float = inf) -> None:
-        """Learn from an accepted request, sent with `in_flight`; `left` more are still to come."""
+        """Learn from an accepted request, sent with `in_flight`; `left` more are to be sent."""
         if sent_at < self._since:
             return
         self._answers += 1
@@ -50,15 +50,15 @@ class HillClimb:
                 return
         elif count < min(self.limit, tuning.round):
             return
-        self._latency = max(self._seconds / count, 1e-6)
-        in_use = self._in_flight / count
+        self._latency, in_use = max(self._seconds / count, 1e-6), self._in_flight / count
         throughput = in_use / self._latency
+        self.may_try = left >= throughput * tuning.least_left
         if self.is_starting and self.limit < self.settled:
             self._double(throughput, now)
-        elif in_use >= tuning.full * self.limit and left >= throughput * tuning.least_left:
+        elif in_use >= tuning.full * self.limit:
             self._judge(throughput, now)
         else:
-            # Something else limits, or the work ends before new connections pay.
+            # Something else limits, and a higher limit would not be used.
             self.is_starting = False
             if self.limit > self.settled:
                 self._stay(now)
@@ -83,7 +83,7 @@ class HillClimb:
     def _double(self, throughput: float, now: float) -> None:
         """Double the limit in slow start, but try the best limit known before a higher one."""
         self._throughput, self._is_upward = throughput, True
-        bound = self.settled if self.limit < self.settled else self._ceiling
+        bound = self._ceiling if self.limit == self.settled and self.may_try else self.settled
         self.is_starting = self.limit < bound
         self._begin_round(min(bound, 2 * self.limit), now)
 
@@ -128,8 +128,8 @@ class HillClimb:
         up = max(self.settled + 1, round(self.settled * self._tuning.step))
         limit = up if self._is_upward else round(self.settled / self._tuning.step)
         other = max(1, min(self._ceiling, limit))
-        if other == self.settled:
-            # At the bound nothing was compared, so the other direction is not tried at once.
+        if other == self.settled or not self.may_try:
+            # Nothing was compared, so the other direction is not tried at once.
             self._turns_at_once = False
             self._stay(now)
         else:

@@ -45,7 +45,7 @@ class Tuning(NamedTuple):
     longest_round: float = 1.0  # seconds, then as many answers as in flight do [hill_climb]
     full: float = 0.65  # of the limit in use: below it the limit limits nothing [hill_climb]
     lead: int = 2  # rounds won more than lost: one may be chance [hill_climb]
-    least_left: float = 1.0  # seconds of work, for a trial: connections must pay [hill_climb]
+    least_left: float = 1.0  # seconds of work for another limit: connections cost [hill_climb]
     interval: float = 4.0  # seconds between comparisons: they cost [hill_climb]
     recent: float = 1.0  # seconds for which what limited the pace is its cause [governor]
     report_delay: float = 3.0  # seconds that a change lasts before its report [pace_report]

@@ -342,7 +342,9 @@ class Client:
     def _send(self, permit: Permit, attempt: int) -> None:
         def answer(reply: Reply) -> None:
             now = self._world.now
-            self._gate.answered(permit, reply.signal, now, reply.retry_after or 0.0, self._left)
+            self._gate.answered(
+                permit, reply.signal, now, reply.retry_after or 0.0, self._count_left()
+            )
             self.record.answers.append(Seen(permit.sent_at, now, reply.signal, permit.in_flight))
             if reply.signal is ReplySignal.ACCEPTED:
                 self.open -= 1
@@ -355,6 +357,9 @@ class Client:
             self._pump()
 
         self._server.arrive(lambda reply: self._processor.run(lambda: answer(reply)))
+
+    def _count_left(self) -> float:
+        return self._left + len(self._line)
 
     def _wait(self, attempt: int, reply: Reply) -> float:
         seconds = None if reply.retry_after is None else str(int(reply.retry_after))

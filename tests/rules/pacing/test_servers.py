@@ -1,7 +1,7 @@
 """The pace against simulated servers, in virtual time.
 
 Covered: a token bucket, a limit in flight, a knee, fair queues, stray refusals, outages, others,
-capacity that goes and comes back; ceilings over any of them. Left out: exact constants
+capacity that goes and comes back; ceilings over any of them; little work. Left out: exact constants
 (test_refusals.py, test_hill_climb.py), more seeds (bench.pacing_figures), real sockets
 (bench.pace).
 """
@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleetpatch.model.pace import Ceilings
+from fleetpatch.model.pace import Ceilings, PaceCause
 from fleetpatch.rules.answers.reply_signal import ReplySignal
 from fleetpatch.rules.pacing.governor import Governor
 from tests.rules.pacing.simulator import (
@@ -235,3 +235,19 @@ def test_ceilings_are_never_exceeded_and_work_goes_on_whatever_the_server_does(
             for last in range(first, len(sent), 11):
                 span = sent[last] - sent[first]
                 assert last - first + 1 <= 5 + rate * span + 1e-6 * rate
+
+
+@pytest.mark.parametrize(
+    ("targets", "in_flight", "cause"),
+    [(600, 32, PaceCause.WORK), (inf, 128, PaceCause.CONCURRENCY)],
+)
+def test_the_cause_of_few_in_flight_for_little_work_is_the_work(
+    targets: float, in_flight: int, cause: PaceCause
+) -> None:
+    there, one = server(latency=0.02), governed()
+    Client(there.world, there, one, 128, targets)
+
+    there.world.run(0.25)
+
+    pace = one.pace(0.25)
+    assert (pace.concurrency, pace.cause) == (in_flight, cause)
