@@ -51,7 +51,7 @@ def stray(share: float, retry_after: float | None, seed: int) -> float:
     return goodput(governed(_LIMITS, seed), seed) / goodput(Open(), seed + 1000)
 
 
-class _Near:
+class _NearServer:
     """A server beside its client; requests, and far more so connections, take their CPU time."""
 
     def __init__(self) -> None:
@@ -72,28 +72,24 @@ class _Near:
         self._processor.run(lambda: self.world.after(0.01, leave))
 
 
-def near(requests: int) -> float:
+def _rate(there: Server | _NearServer, ceilings: Ceilings, requests: int) -> float:
+    """Requests a second until the last of so many is answered."""
+    client = Client(there.world, there, governed(ceilings), 128, requests)
+    there.world.run(60.0)
+    return client.record.goodput()
+
+
+def _near(requests: int) -> float:
     """The rate of so many requests, of that with 32 in flight."""
-
-    def rate(ceilings: Ceilings) -> float:
-        there = _Near()
-        client = Client(there.world, there, governed(ceilings), 128, requests)
-        there.world.run(60.0)
-        return client.record.goodput()
-
-    return rate(_WIDE) / rate(Ceilings(None, 1, 32, adaptive=False))
+    fixed = Ceilings(None, 1, 32, adaptive=False)
+    return _rate(_NearServer(), _WIDE, requests) / _rate(_NearServer(), fixed, requests)
 
 
 def _far(requests: int) -> float:
     """The rate of so many requests that take 50 ms, of that with 128 in flight."""
-
-    def rate(ceilings: Ceilings) -> float:
-        there = server(1, latency=0.05)
-        client = Client(there.world, there, governed(ceilings), 128, requests)
-        there.world.run(60.0)
-        return client.record.goodput()
-
-    return rate(_WIDE) / rate(Ceilings(None, 1, 128, adaptive=False))
+    fixed = Ceilings(None, 1, 128, adaptive=False)
+    ours, theirs = server(1, latency=0.05), server(1, latency=0.05)
+    return _rate(ours, _WIDE, requests) / _rate(theirs, fixed, requests)
 
 
 def _set(there: Server, name: str, value: Any) -> Callable[[], None]:
@@ -136,8 +132,8 @@ def figures(seeds: int = 4) -> dict[str, float]:
         **_limits_and_random_refusals(2 * seeds),
         **_knee(2 * seeds),
         **_fallen_rate(2 * seeds),
-        "250 requests, near: rate": near(250),
-        "1,000 requests, near: rate": near(1000),
+        "250 requests, near: rate": _near(250),
+        "1,000 requests, near: rate": _near(1000),
         "1,000 requests, far: rate": _far(1000),
         **_outage(),
         "fair queue: refused": _beside_a_neighbour().refused(),

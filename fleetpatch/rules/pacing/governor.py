@@ -45,7 +45,7 @@ class Governor:
         self._climb = HillClimb(tuning, start, ceilings.concurrency, now)
         self._refusals = RefusalLimit(tuning, now)
         self._paused_at = self._paused_until = self._full_at = self._empty_until = -inf
-        # Of those at the server, requests sent before the last pause must not keep a probe's place.
+        # Those of them from before the last pause may be silent, and must not keep a probe's place.
         self.at_server = self._before_pause = 0
         # When refused requests were sent that count as in flight, in the order of their answers.
         self._refused_sent_at: deque[float] = deque()
