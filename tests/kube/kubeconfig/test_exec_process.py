@@ -216,15 +216,19 @@ async def test_the_event_loop_continues_while_a_plugin_is_ended(
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
 def test_a_plugin_ends_when_our_process_is_killed(tmp_path: Path, number: signal.Signals) -> None:
+    endless = f"trap '' TERM HUP; {NUMBERED} echo running >&2; {FOREVER}"
     program = f"""
 import anyio, os
 from fleetpatch.kube.kubeconfig import exec_process
 async def main():
-    command = ["/bin/sh", "-c", {f"cd {tmp_path}; trap '' TERM HUP; {NUMBERED} {FOREVER}"!r}]
+    command = ["/bin/sh", "-c", {f"cd {tmp_path}; {endless}"!r}]
     await exec_process.run(command, os.environ, interactive=False, time_limit=60)
 anyio.run(main)
 """
-    with subprocess.Popen([sys.executable, "-c", program]) as process:
+    with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE) as process:
+        # Our process copies stderr only after it has told the watchdog whom to end.
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"running\n"
         eventually(lambda: runs_in(tmp_path), "it runs")
         process.send_signal(number)
 
