@@ -54,11 +54,12 @@ def call_main(*words: object) -> Ended:
     with (
         Path(os.devnull).open() as nothing,
         patch.multiple(sys, argv=arguments, stdin=nothing, stdout=out, stderr=err),
+        # A process of the tool ends soon. This one goes on to collect the garbage of tests, but not
+        # the tests themselves (tests/conftest.py).
+        patch.multiple(gc, freeze=lambda: None, unfreeze=lambda: None),
         _signals_restored(),
     ):
         code = _exit_code(app.main)
-    # The tool freezes what is there, since its process ends soon. This one collects garbage later.
-    gc.unfreeze()
     return Ended(code, _text(out), _text(err))
 
 
