@@ -97,4 +97,9 @@ if __name__ == "__main__":
         command = _serve(control)
     if command is not None:
         _become(command)
-        main()
+        try:
+            main()
+        except SystemExit as ended:
+            # The interpreter would visit all that was imported, and so copy its pages: this takes
+            # longer than most commands. Commands that are started as programs end as usual.
+            os._exit(int(ended.code or 0))
