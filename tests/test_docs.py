@@ -1,11 +1,12 @@
 """The pages that lead readers through the code are true.
 
 Covered: each module and test that a page names exists (`folder/module`, with or without `.py`,
-below fleetpatch/, and `tests/...`); the table of file names is complete; docs/reference.md has
-every verb and every cause code; the exit codes are those of the code; docs/operating.md has an
-answer to each code, and valid commands; docs/metrics.md has every metric and every alert; the
-example for Python catches errors. Left out: links between pages, which the documentation site
-checks; the line for cron (tests/e2e/test_nightly.py).
+below fleetpatch/, and `tests/...`); each row of docs/decisions/trust.md names such modules and
+tests and nothing else, and their functions exist; the table of file names is complete;
+docs/reference.md has every verb and every cause code; the exit codes are those of the code;
+docs/operating.md has an answer to each code, and valid commands; docs/metrics.md has every metric
+and every alert; the example for Python catches errors. Left out: links between pages, which the
+documentation site checks; the line for cron (tests/e2e/test_nightly.py).
 """
 
 import re
@@ -27,7 +28,7 @@ from tests.monitoring.queries import alert_queries
 ROOT = Path(__file__).parent.parent
 METRICS_PAGE = ROOT / "docs" / "metrics.md"
 PAGES = ["docs/architecture.md", "docs/decisions/trust.md", "CONTRIBUTING.md", "docs/testing.md"]
-FOLDERS = "campaign|cli|engine|journal|kube|metrics|model|report|rules|sandbox|tracing"
+FOLDERS = "|".join(sorted(p.parent.name for p in (ROOT / "fleetpatch").glob("*/__init__.py")))
 PATHS = re.compile(rf"(?<![\w./-])((?:tests|fleetpatch|{FOLDERS})(?:/\w+)+(?:\.py)?)(?![\w/])")
 
 
@@ -43,6 +44,59 @@ def test_every_module_that_a_page_names_exists(page: str) -> None:
 
     assert named
     assert sorted(path for path in named if not exists(path)) == []
+
+
+def rows_of(text: str) -> list[list[str]]:
+    """The cells of all rows of the tables in a page, without those above and of each rule."""
+    lines = text.splitlines()
+    rules = {number for number, line in enumerate(lines) if line.startswith("|---")}
+    headings = {number - 1 for number in rules}
+    return [
+        [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        for number, line in enumerate(lines)
+        if line.startswith("|") and number not in rules | headings
+    ]
+
+
+def is_place(named: str) -> bool:
+    """Whether it is a module, with or without a function or class of it, a folder or a page."""
+    found = re.fullmatch(r"([\w/]+)(?: \(`(\w+)`\))?", named)
+    if found is None:
+        return (ROOT / named).is_file()
+    module = ROOT / "fleetpatch" / f"{found[1]}.py"
+    return exists(found[1]) and (found[2] is None or defines(module, found[2]))
+
+
+def is_test(named: str) -> bool:
+    found = re.fullmatch(r"(tests/[\w/]+)(?:::(\w+))?", named)
+    if found is None or not exists(found[1]):
+        return False
+    return found[2] is None or defines(ROOT / f"{found[1]}.py", found[2])
+
+
+def defines(module: Path, name: str) -> bool:
+    text = module.read_text(encoding="utf-8") if module.is_file() else ""
+    return bool(re.search(rf"^(?:async )?(?:def|class) {name}\b", text, re.MULTILINE))
+
+
+def test_the_page_about_trust_names_modules_and_tests_that_exist() -> None:
+    rows = rows_of((ROOT / "docs/decisions/trust.md").read_text(encoding="utf-8"))
+
+    assert rows
+    assert [row for row in rows if len(row) != 4] == []
+    places = [place for row in rows for place in row[2].split(", ")]
+    assert [place for place in places if not is_place(place)] == []
+    tests = [test for row in rows for test in with_files(row[3].split(", "))]
+    assert [test for test in tests if not is_test(test)] == []
+
+
+def with_files(tests: list[str]) -> list[str]:
+    """Put the file of the test before into the place of the missing one of `::name`."""
+    found: list[str] = []
+    for test in tests:
+        file = found[-1].partition("::")[0] if found and test.startswith("::") else ""
+        found.append(file + test)
+    return found
 
 
 def test_the_table_of_file_names_lists_every_file_of_such_a_name() -> None:
