@@ -183,20 +183,58 @@ def commands_of_all_verbs() -> dict[str, Any]:
     return commands
 
 
-def options_of_all_verbs() -> set[str]:
-    params = [param for command in commands_of_all_verbs().values() for param in command.params]
-    return {name for param in params for name in param.opts if name.startswith("--")} - {"--help"}
+def options_of_all_verbs() -> set[tuple[str, str]]:
+    """Each option, also in its short form, with each verb that has it."""
+    return {
+        (name, verb)
+        for verb, command in commands_of_all_verbs().items()
+        for param in command.params
+        for name in param.opts
+        if name.startswith("-")
+    }
 
 
-def test_the_reference_has_the_options_of_the_verbs_and_no_others() -> None:
+def documented_options(section: str) -> set[tuple[str, str]]:
+    """The options in the two tables of the section, with their verbs.
+
+    In the first table a verb begins each span of code, and its options are in the same span. The
+    second one has its verbs in a column of their own, or `all but` some.
+    """
+    found: set[tuple[str, str]] = set()
+    for first, *rest in rows_of(section):
+        spans = re.findall(r"`([^`]+)`", first)
+        verbs = [span.partition(" ")[0] for span in spans]
+        if set(verbs) <= VERBS.keys():
+            assert len(rest) == 1
+            found |= {
+                (name, verb)
+                for verb, span in zip(verbs, spans, strict=True)
+                for name in options_in(span)
+            }
+        elif any(map(options_in, spans)):
+            of = {span.partition(" ")[0] for span in re.findall(r"`([^`]+)`", rest[0])}
+            assert of
+            assert of <= VERBS.keys()
+            verbs_of_row = VERBS.keys() - of if rest[0].startswith("all but ") else of
+            found |= {(name, verb) for name in options_in(first) for verb in verbs_of_row}
+    return found
+
+
+def options_in(text: str) -> set[str]:
+    return set(re.findall(r"(?<![\w-])(?:--[a-z][a-z-]*|-[A-Za-z])(?![\w-])", text))
+
+
+def test_the_reference_has_the_options_of_each_verb_and_no_others() -> None:
     text = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
     section = text.partition("## Commands\n")[2].partition("\n## ")[0]
-    # The dashes of a table's rule are not an option.
-    documented = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", section))
+    known = options_of_all_verbs()
 
-    assert options_of_all_verbs() - documented == set()
+    documented = documented_options(section.partition("\n**")[0])
+    assert sorted(known - documented) == []
+    assert sorted(documented - known) == []
     of_others = {"--install-completion", "--show-completion", "--version"}
-    assert documented - options_of_all_verbs() - of_others == set()
+    mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", section))
+    assert sorted(mentioned - {name for name, _ in known} - of_others) == []
 
 
 def test_every_module_of_the_verbs_is_a_verb() -> None:
