@@ -18,7 +18,6 @@ from msgspec.structs import asdict
 
 from fleetpatch.errors import Exit, LogError
 from fleetpatch.model.outcome import Reason
-from fleetpatch.model.ports import Events
 from fleetpatch.model.target_line import TargetLine
 from fleetpatch.report.logs import Log, open_log, processors
 
@@ -62,12 +61,6 @@ def test_a_whole_second_has_its_milliseconds_too(path: Path) -> None:
 def test_bound_fields_are_in_every_line(path: Path) -> None:
     line = one_line(lambda log: log.bind(cluster="prod-a").info("pace.changed"), path)
     assert (line["run"], line["cluster"]) == ("r1", "prod-a")
-
-
-def test_it_keeps_the_port(path: Path) -> None:
-    with open_log(path, run="r1") as log:
-        events: Events = log
-        events.info("run.started")
 
 
 def test_only_the_owner_may_read_the_file(path: Path) -> None:

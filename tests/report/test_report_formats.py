@@ -149,12 +149,21 @@ def test_every_beginning_of_a_formula_is_text_in_a_spreadsheet(
     assert [detail[0] for detail in details] == ["'"]
 
 
-@pytest.mark.parametrize("formula", ["no;=1+1", "no; +1;-1", 'no;"=1', "a;b;\t@SUM(A1)"])
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("no;=1+1", "no;'=1+1"),
+        ("no; +1;-1", "no;' +1;'-1"),
+        ('no;"=1', "no;'\"=1"),
+        ("a;b;\t@SUM(A1)", "a;b;' @SUM(A1)"),
+    ],
+)
 def test_text_after_a_semicolon_is_no_formula_where_it_separates_the_cells(
-    tmp_path: Path, formula: str
+    tmp_path: Path, text: str, cell: str
 ) -> None:
-    path = made_run(tmp_path / "x.run", 37, message=lambda _number: formula)
+    path = made_run(tmp_path / "x.run", 37, message=lambda _number: text)
 
-    for line in target_csv_lines(list_targets([path], TargetFilter()), inert=True):
-        cells = line.split(";")
-        assert not [cell for cell in cells if re.match(r'[\s"]*[=+\-@]', cell)]
+    lines = list(target_csv_lines(list_targets([path], TargetFilter()), inert=True))
+    assert {row["detail"] for row in csv.DictReader(lines)} - {""} == {cell}
+    cells = [part for line in lines for part in line.split(";")]
+    assert not [part for part in cells if re.match(r'[\s"]*[=+\-@]', part)]
