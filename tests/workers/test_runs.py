@@ -5,10 +5,9 @@ workers of this machine, the run over time. Left out: workers that die or are si
 (test_lost_workers.py).
 """
 
-import time
 from collections import Counter
 
-from tests.e2e.tool import end
+from tests.e2e.tool import end, eventually
 from tests.workers.conftest import Clusters, Dask
 from tests.workers.own_workers import is_gone, workers_of
 
@@ -118,9 +117,12 @@ def test_processes_of_this_machine_send_over_tls_and_end_with_the_command(
 ) -> None:
     process = clusters.tool.fork("apply", clusters.plan("new"), "--yes", "--workers", 2)
     seen: set[int] = set()
-    while process.poll() is None:
+
+    def has_ended() -> bool:
         seen.update(workers_of(process))
-        time.sleep(0.1)
+        return process.poll() is not None
+
+    eventually(has_ended, "the command has ended")
     ended = end(process)
 
     assert ended.code == 0, ended.err
