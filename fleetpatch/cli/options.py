@@ -170,7 +170,8 @@ StateDirOption: TypeAlias = Annotated[
 SharedOption: TypeAlias = Annotated[
     bool,
     typer.Option(
-        "--shared", help="Make a new state directory for its group: others can read and go on."
+        "--shared",
+        help="Make a new state directory for its group: others can read and continue its runs.",
     ),
 ]
 LogFileOption: TypeAlias = Annotated[

@@ -150,7 +150,7 @@ def _reasons(status: Status) -> Iterator[str]:
     reasons = top_reasons(summary)[:REASONS_SHOWN]
     if reasons:
         yield ""
-        yield "Reasons, each with one target and the command that goes on with them:"
+        yield "Reasons, each with one target and the command that continues them:"
     for reason, count in reasons:
         yield f"  {OUTCOME_OF[reason]} {reason}: {number(count)}"
         if sample := status.samples.get(reason):

@@ -48,7 +48,7 @@ def ask(
     """Have a request followed.
 
     Raises UsageError where the state of the run does not allow it, SurroundingsError if a session
-    does not answer (it follows the request when it goes on), and as `open_alone`.
+    does not answer (the request takes effect when it continues), and as `open_alone`.
     """
     until = time.monotonic() + patience
     while True:
@@ -79,7 +79,7 @@ def _unanswered(run_file: Path, beat: Heartbeat | None, patience: float) -> str:
     who = str(beat.holder) if beat else "the process that uses the run"
     return (
         f"{clean(str(run_file))}: requested, but {who} has not answered within {patience:.0f} s;"
-        " it follows the request when it goes on"
+        " the request takes effect when that process continues"
     )
 
 
