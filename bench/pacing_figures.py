@@ -210,32 +210,39 @@ def _knee(seeds: int) -> dict[str, float]:
 
 
 def _halved(seed: int) -> dict[str, float]:
-    there = server(seed, knee=16)
-    changes = (12.0, _set(there, "knee", 8)), (24.0, _set(there, "knee", 16))
-    record = simulate(there, 40.0, _WIDE, *changes)
+    there, (taken, back) = server(seed, knee=16), _moments(seed, 12.0, 30.0)
+    changes = (taken, _set(there, "knee", 8)), (back, _set(there, "knee", 16))
+    record = simulate(there, 66.0, _WIDE, *changes)
+    before, during = record.in_flight(taken - 3, taken), record.in_flight(taken + 3, back)
     return {
         "knee: goodput": record.goodput(2, 12) / 800,
         "knee: p95 latency": record.latency(0.95, 2, 12) / 0.024,
-        "half capacity: in flight": record.in_flight(15, 24) / record.in_flight(9, 12),
-        "half capacity: s to recover": _seconds_until(record, 24, 720),
+        "half capacity: in flight": during / before,
+        "half capacity: s to recover": _seconds_until(record, back, 720),
     }
+
+
+def _moments(seed: int, *earliest: float) -> list[float]:
+    """Return moments up to eight seconds later, by chance: a direction is tried as often."""
+    chance = random.Random(seed)
+    return [moment + 8.0 * chance.random() for moment in earliest]
 
 
 def _fallen_rate(seeds: int) -> dict[str, float]:
     """A rate of which more than half is taken away for a while."""
-    records = [_after_a_fall(seed) for seed in range(seeds)]
-    return {
-        "fallen rate: refused": statistics.median(one.refused(10, 20) for one in records),
-        "fallen rate: s to recover": statistics.median(
-            _seconds_until(one, 20, 360) for one in records
-        ),
-    }
+    found = [_after_a_fall(seed) for seed in range(seeds)]
+    return {name: statistics.median(one[name] for one in found) for name in found[0]}
 
 
-def _after_a_fall(seed: int) -> Record:
+def _after_a_fall(seed: int) -> dict[str, float]:
     there = server(seed, rate=400, burst=40, latency=0.005)
-    changes = (10.0, _set(there, "rate", 150)), (20.0, _set(there, "rate", 400))
-    return simulate(there, 45.0, _WIDE, *changes)
+    fall, rise = _moments(seed, 10.0, 28.0)
+    changes = (fall, _set(there, "rate", 150)), (rise, _set(there, "rate", 400))
+    record = simulate(there, 66.0, _WIDE, *changes)
+    return {
+        "fallen rate: refused": record.refused(fall, rise),
+        "fallen rate: s to recover": _seconds_until(record, rise, 360),
+    }
 
 
 def _outage() -> dict[str, float]:
