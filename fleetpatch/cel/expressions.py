@@ -11,7 +11,7 @@ import msgspec
 
 from fleetpatch.cel import syntax
 from fleetpatch.cel.kubernetes import LIBRARY
-from fleetpatch.cel.runtime import Compiled, CompileError, Environment, Mistake
+from fleetpatch.cel.runtime import BOOL, DYN, STRING, Compiled, CompileError, Environment, Mistake
 from fleetpatch.cel.syntax import Comprehension, Node
 from fleetpatch.cel.tables import Tables, member_of, place_of
 from fleetpatch.cel.words import reworded
@@ -20,15 +20,15 @@ NAMES: Final[Mapping[str, str]] = {
     "object": "map",
     "owner": "map",
     # Not a map, since it is null for an object without a namespace.
-    "namespaceObject": "DYN",
-    "cluster": "STRING",
+    "namespaceObject": DYN,
+    "cluster": STRING,
     "now": "TIMESTAMP",
 }
 """The variables of every expression, with their types. `owner` is the selected object, also for an
 object that it owns; for the selected object it is the object itself."""
 
 _RESERVED: Final = frozenset({*NAMES, "tables", "variables"})
-_SCALARS: Final = frozenset({"BOOL", "INT", "UINT", "DOUBLE", "STRING", "TIMESTAMP", "DURATION"})
+_SCALARS: Final = frozenset({BOOL, "INT", "UINT", "DOUBLE", STRING, "TIMESTAMP", "DURATION"})
 _MOST_NODES: Final = 20_000
 """Nodes of an expression with its variables: they multiply when variables use each other twice."""
 _DEEPEST: Final = 94
@@ -83,7 +83,7 @@ class Language:
             except CompileError as error:
                 self.mistakes[name] = error.mistakes
                 # Declared all the same, so that its users have no second mistake.
-                self._names[f"variables.{name}"] = "DYN"
+                self._names[f"variables.{name}"] = DYN
             self._environment = Environment(self._names, LIBRARY)
 
     def compile(self, text: str) -> Expression:
@@ -97,7 +97,7 @@ class Language:
         try:
             return self.compile(text).type, ()
         except CompileError as error:
-            return "DYN", error.mistakes
+            return DYN, error.mistakes
 
     def _compiled(self, text: str) -> Compiled:
         try:
@@ -144,7 +144,7 @@ class Language:
         for name in waiting:
             what = f"{circle} use each other in a circle; break it"
             self.mistakes[name] = (Mistake(0, what),)
-            self._names[f"variables.{name}"] = "DYN"
+            self._names[f"variables.{name}"] = DYN
         self._environment = Environment(self._names, LIBRARY)
 
     def _used(self, text: str) -> set[str]:
@@ -162,7 +162,7 @@ def _declared(type_: str) -> str:
         return type_
     if type_.startswith("LIST"):
         return "list"
-    return "map" if type_.startswith("MAP<STRING") else "DYN"
+    return "map" if type_.startswith("MAP<STRING") else DYN
 
 
 def _shadowed(node: Node, text: str) -> Iterator[Mistake]:

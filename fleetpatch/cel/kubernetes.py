@@ -12,7 +12,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, Final
 
-from fleetpatch.cel.runtime import DYN, STRING, Overload
+from fleetpatch.cel.runtime import BOOL, DYN, STRING, Overload
 
 _KEY: Final = "quantity"
 _QUANTITY: Final = re.compile(
@@ -180,19 +180,19 @@ LIBRARY: Final = (
     _member("sum", ("list",), DYN, _sum),
     _member("min", ("list",), DYN, _least),
     _member("max", ("list",), DYN, _greatest),
-    _member("isSorted", ("list",), "BOOL", _is_sorted),
+    _member("isSorted", ("list",), BOOL, _is_sorted),
     _member("indexOf", ("list", DYN), "INT", _index, "list_index_of"),
     _member("lastIndexOf", ("list", DYN), "INT", _last_index, "list_last_index_of"),
     _member("find", (STRING, STRING), STRING, _find),
     _member("findAll", (STRING, STRING), "list", _find_all),
     _member("findAll", (STRING, STRING, "INT"), "list", _find_all, "find_some"),
     Overload("quantity", "fleetpatch_quantity", (STRING,), DYN, _exact(_of_text)),
-    Overload("isQuantity", "fleetpatch_is_quantity", (STRING,), "BOOL", _exact(_is_quantity)),
+    Overload("isQuantity", "fleetpatch_is_quantity", (STRING,), BOOL, _exact(_is_quantity)),
     _member("sign", (DYN,), "INT", lambda one: _compare(one, 0)),
     _member("compareTo", (DYN, DYN), "INT", _compare),
-    _member("isGreaterThan", (DYN, DYN), "BOOL", lambda one, other: _compare(one, other) > 0),
-    _member("isLessThan", (DYN, DYN), "BOOL", lambda one, other: _compare(one, other) < 0),
-    _member("isInteger", (DYN,), "BOOL", _is_integer),
+    _member("isGreaterThan", (DYN, DYN), BOOL, lambda one, other: _compare(one, other) > 0),
+    _member("isLessThan", (DYN, DYN), BOOL, lambda one, other: _compare(one, other) < 0),
+    _member("isInteger", (DYN,), BOOL, _is_integer),
     _member("asInteger", (DYN,), "INT", _as_integer),
     _member("asApproximateFloat", (DYN,), "DOUBLE", lambda one: float(_number(one))),
     _member(

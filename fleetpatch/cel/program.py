@@ -16,7 +16,15 @@ from fleetpatch.cel import syntax
 from fleetpatch.cel.expressions import NAMES, Expression, Language
 from fleetpatch.cel.kubernetes import LIBRARY
 from fleetpatch.cel.reads import Tree, merged, projected, reads_of
-from fleetpatch.cel.runtime import DYN, STRING, Environment, EvaluationError, Overload, Program
+from fleetpatch.cel.runtime import (
+    BOOL,
+    DYN,
+    STRING,
+    Environment,
+    EvaluationError,
+    Overload,
+    Program,
+)
 from fleetpatch.cel.syntax import CONDITIONAL, Call, ListLiteral, Node
 from fleetpatch.cel.tables import HAS_ROW, ROW, tables_in
 from fleetpatch.cel.words import what_failed
@@ -200,7 +208,7 @@ class Evaluation:
 
         return (
             Overload(ROW, "fleetpatch_row", (STRING, DYN), "map", row),
-            Overload(HAS_ROW, "fleetpatch_has_row", (STRING, DYN), "BOOL", has_row),
+            Overload(HAS_ROW, "fleetpatch_has_row", (STRING, DYN), BOOL, has_row),
         )
 
 

@@ -22,7 +22,6 @@ Type: TypeAlias = str
 BOOL: Final = "BOOL"
 STRING: Final = "STRING"
 DYN: Final = "DYN"
-NULL: Final = "NULL"
 ERROR: Final = "ERROR"
 
 _PLACED: Final = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
