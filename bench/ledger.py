@@ -8,7 +8,6 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,11 +73,6 @@ class Ledger:
         """Return the average number of concurrent requests in this span (Little's law)."""
         span = self.between(start, end).arrivals
         return sum(one.seconds for one in span) / (end - start)
-
-    @property
-    def longest_silence(self) -> float:
-        """The longest time between two arrivals, in seconds."""
-        return max(later.at - earlier.at for earlier, later in pairwise(self.arrivals))
 
 
 class Arena:
@@ -172,11 +166,6 @@ class Run:
             code, errors = self._process.returncode, self._errors.read_text()[-2000:]
             raise RuntimeError(f"apply ended with {code} and without a summary:\n{errors}")
         return json.loads(output)
-
-    def paces(self) -> list[dict[str, Any]]:
-        """Return the `pace.changed` events of the log, in order."""
-        lines = map(json.loads, self._log.read_text().splitlines())
-        return [line for line in lines if line["event"] == "pace.changed"]
 
 
 def apply(arena: Arena, value: str, pace: str = "{}", budget: str = "10%") -> Any:
