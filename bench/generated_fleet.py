@@ -1,8 +1,8 @@
 """A fleet of any size without servers: lists and settlements come from a generator.
 
-`GeneratedCluster` implements the part of the port `Cluster` that a survey needs. `settle_all` takes
-the place of the lanes: it claims targets chunk by chunk and sends their settlements to the writer,
-which is all that the process with the run file does for a target.
+`GeneratedCluster` implements the part of the port `ListedCluster` that a survey needs. `settle_all`
+takes the place of the lanes: it claims targets chunk by chunk and sends their settlements to the
+writer, which is all that the process with the run file does for a target.
 """
 
 import hashlib

@@ -30,17 +30,12 @@ class RunFacts:
         """The state of the run."""
         return meta.state(self.database)[0]
 
-    def set_state(
-        self, state: RunState, cause: Cause | None = None, *, partly: bool = False
-    ) -> None:
-        """Store the state of the run, with its cause. Raises RunFileError if unsealed.
-
-        `partly` means that the run is unfinished only because breakers gave clusters up.
-        """
+    def set_state(self, state: RunState, cause: Cause | None = None) -> None:
+        """Store the state of the run, with its cause. Raises RunFileError if unsealed."""
         self._refuse_unsealed()
         with self.database.transaction():
             meta.put_state(self.database, state, cause)
-            self.database.put([("partly", int(partly))])
+            self.database.put([("partly", 0)])
 
     @property
     def was_over_workers(self) -> bool:

@@ -1,4 +1,4 @@
-"""One API server: implements the port `Cluster` over HTTP.
+"""One API server: implements `ListedCluster` and `PatchedCluster` over HTTP.
 
 `patch` and `read` send one request and return a value, whatever happens; the engine repeats them.
 `resources`, `namespaces`, `pages` and `release` repeat requests that may succeed later

@@ -5,7 +5,7 @@ a `Path`: in the object for labels and annotations, in the body for a patch body
 in a list is a step of digits.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
@@ -60,8 +60,3 @@ def replaced(value: Json, new: Callable[[Path], Value], path: Path = ()) -> Json
 def with_values(body: Json, values: Fields) -> Json:
     """Return a body with the values of its expressions; a value that is ABSENT is left out."""
     return replaced(body, values.__getitem__)
-
-
-def texts_of(expressions: Mapping[Path, Expression]) -> dict[Path, str]:
-    """Return the texts of expressions, in a fixed order."""
-    return {path: expressions[path].text for path in sorted(expressions)}

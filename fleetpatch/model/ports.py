@@ -2,7 +2,7 @@
 
 | port | implemented by |
 |---|---|
-| `Cluster` | `fleetpatch.kube.client` |
+| `ListedCluster`, `PatchedCluster` | `fleetpatch.kube.client` |
 | `Expressions` | `fleetpatch.evaluation.evaluator` |
 | `Journal` | `fleetpatch.journal.runfile` |
 | `OwnershipJoin` | `fleetpatch.journal.owned` |
@@ -222,10 +222,6 @@ class PatchedCluster(Protocol):
         Returns whether they may differ from the refused ones, so that a retry makes sense.
         """
         ...
-
-
-class Cluster(ListedCluster, PatchedCluster, Protocol):
-    """One API server."""
 
 
 class Journal(Protocol):

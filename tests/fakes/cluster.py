@@ -64,7 +64,7 @@ def always(reply: Reply) -> Answerer:
 
 @dataclass
 class FakeCluster:
-    """Implements the port Cluster. Without answerers, every request fails the test.
+    """Implements ListedCluster and PatchedCluster. Without answerers, requests fail the test.
 
     Each request takes `latency` seconds. `renews` is the result of `renew`. `listing` maps a
     selector to its pages; an exception among them is raised in its place.

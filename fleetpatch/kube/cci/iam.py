@@ -17,7 +17,6 @@ followed (`fleetpatch.kube.http.transport`).
 
 import math
 import random
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -68,20 +67,12 @@ _token_answers: Final = msgspec.json.Decoder(_TokenAnswer)
 
 
 class IamLogIn:
-    """The log-in of one user of IAM; each call of `grant` fetches a new token.
+    """The log-in of one user of IAM; each call of `grant` fetches a new token."""
 
-    `random` is uniform in [0, 1) and spreads waits.
-    """
-
-    def __init__(
-        self,
-        auth: IamAuth,
-        environment: LoginEnvironment,
-        random: Callable[[], float] = random.random,
-    ) -> None:
+    def __init__(self, auth: IamAuth, environment: LoginEnvironment) -> None:
         self._auth = auth
         self._environment = environment
-        self._retrier = Retrier(environment.clock, random)
+        self._retrier = Retrier(environment.clock, random.random)
         self._endpoint = auth.endpoint.rstrip("/")
         self._where = f"{environment.where}: IAM at {self._endpoint}"
         self._tls = tls_for(self._endpoint, self._where)

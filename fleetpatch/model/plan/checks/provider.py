@@ -34,7 +34,6 @@ _QUERIES: Final = MappingProxyType(
         "pretty": QueryParameter.PRETTY,
     }
 )
-_LABELS: Final[Path] = ("metadata", "labels")
 _METADATA_FIELDS: Final[Mapping[str, Path]] = MappingProxyType(
     {part: ("metadata", MOVES.get(part, part)) for part in METADATA_PARTS}
 )
