@@ -28,7 +28,6 @@ from fleetpatch.sandbox.apiserver.store import Store
 from fleetpatch.sandbox.apiserver.writes import Writes
 
 _PLACEHOLDER = re.compile(r"(?:UID|RV)[0-9]+")
-_UID_OF = "{:08x}-0000-4000-8000-000000000000"
 _UID = re.compile(r"[0-9a-f]{8}-0000-4000-8000-000000000000")
 _TIME = re.compile(r'"20[0-9-]{8}T[0-9:.]+Z"')
 _NOW = "2026-03-01T08:00:00Z"

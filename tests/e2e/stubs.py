@@ -17,7 +17,6 @@ from tests.http_servers import serving
 
 GROUP, PLURAL = "example.com", "trainings"
 KIND = f"{PLURAL}.{GROUP}"
-COLLECTION = f"/apis/{GROUP}/v1/namespaces/ns/{PLURAL}"
 _VERSION = {"groupVersion": f"{GROUP}/v1", "version": "v1"}
 _RESOURCE = {"name": PLURAL, "kind": "Training", "namespaced": True, "verbs": ["list", "patch"]}
 _DOCUMENTS = {

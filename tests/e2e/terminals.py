@@ -59,11 +59,6 @@ class Terminal:
         """All that was shown so far, one picture after the other, without control sequences."""
         return _SEQUENCE.sub("", self._raw.decode(errors="replace"))
 
-    @property
-    def widest(self) -> int:
-        """The characters of the longest line that was shown."""
-        return max(map(len, re.split(r"[\r\n]+", self.text)))
-
     def wait(self) -> int:
         """Wait for the end of the command; return its exit code."""
         code = self._process.wait(60)

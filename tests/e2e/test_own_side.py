@@ -33,7 +33,6 @@ JOBS = 2000
 BATCH_JOBS = JOBS // 5
 IN_FLIGHT = 8
 ONE_LINE = re.compile(r"fleetpatch: [^\n]+\n")
-MEBIBYTE = 2**20
 
 
 def paint(**more: Any) -> dict[str, Any]:

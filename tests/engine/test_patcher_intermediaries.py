@@ -30,7 +30,6 @@ from tests.fakes import (
 )
 from tests.values import replace
 
-MARKS = ("spec", "marks")
 CHANGES: dict[str, PlanChange] = {
     "merge": BodyPatch(PatchType.MERGE, {"spec": {"parallelism": 3}}),
     "append": BodyPatch(PatchType.JSON, [{"op": "add", "path": "/spec/marks/-", "value": "x"}]),

@@ -18,7 +18,6 @@ from fleetpatch.evaluation.evaluator import Evaluator
 from fleetpatch.model.fields import Json, Path, label
 from fleetpatch.model.ports import Evaluated, Subject
 
-TEAM = label("team")
 BOMB = "object.a.replace('x', object.a).replace('x', object.a).replace('x', object.a)"
 
 

@@ -41,7 +41,6 @@ class Monitoring:
     `listen`.
     """
 
-    programs: Path
     textfiles: Path
     gateway: str
     listen: int
@@ -91,7 +90,6 @@ def monitoring(programs: Path, folder: Path) -> Iterator[Monitoring]:
     config = folder / "prometheus.yml"
     config.write_text(CONFIG.format(rules=RULES, node=node, gateway=gateway, listen=listen))
     started = Monitoring(
-        programs,
         textfiles,
         f"http://127.0.0.1:{gateway}",
         listen,

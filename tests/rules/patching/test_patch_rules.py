@@ -34,8 +34,6 @@ from tests.rules.patching.patch_rules import (
     spec_of,
 )
 
-OLD = RELEASES[KubernetesVersion.V1_20]
-
 
 def predicted(document: Any, operations: Any) -> Any:
     try:
