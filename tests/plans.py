@@ -7,6 +7,6 @@ from fleetpatch.model.plan.load import plan_file_from
 from fleetpatch.model.plan.schema import Plan
 
 
-def plan_from(mapping: Mapping[str, Json], source: str = "command line") -> Plan:
-    """Check a plan given as values with the file's keys. Raises PlanError, which names `source`."""
-    return plan_file_from(mapping, source, {}).plan
+def plan_from(mapping: Mapping[str, Json]) -> Plan:
+    """Check a plan given as values with the file's keys. Raises PlanError."""
+    return plan_file_from(mapping, "command line", {}).plan

@@ -73,10 +73,10 @@ def a_plan(name: str = "relabel", **more: object) -> Plan:
     return plan_from(document | more)
 
 
-def an_info(plan: Plan, run: str = "relabel-20260301T0200Z-00000a", clusters: int = 3) -> RunInfo:
+def an_info(plan: Plan, clusters: int = 3) -> RunInfo:
     """Return the facts of a run of `plan`."""
     return RunInfo(
-        run=run,
+        run="relabel-20260301T0200Z-00000a",
         plan_name=plan.name,
         plan_digest=digest(plan),
         plan=canonical(plan),
@@ -176,9 +176,10 @@ def _observed(now: float, claimed: int) -> Callable[[], Timeline]:
     return lambda: remaining.pop() if remaining else Timeline()
 
 
-def renamed(info: RunInfo, run: str, created_at: str) -> RunInfo:
-    """Return the facts of another run of the same plan."""
-    return replace(info, run=run, created_at=created_at)
+def a_month_later(info: RunInfo) -> RunInfo:
+    """Return the facts of the next run of the same plan."""
+    later = "2026-04-01T02:00:00Z"
+    return replace(info, run="relabel-20260401T0200Z-00000b", created_at=later)
 
 
 def hostile_run(path: Path) -> Path:

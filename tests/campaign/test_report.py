@@ -22,7 +22,7 @@ from fleetpatch.model.run import RunState
 from fleetpatch.model.verification import Verified, VerifyResult
 from fleetpatch.report.document import facts
 from fleetpatch.report.document.contents import Report
-from tests.report_runs import BEGAN, a_plan, an_info, made_run, numbered, renamed
+from tests.report_runs import BEGAN, a_month_later, a_plan, an_info, made_run, numbered
 
 TARGETS = 370
 FAILED = TARGETS // 37
@@ -144,7 +144,7 @@ def test_a_verification_is_shown_with_targets_that_do_not_hold(tmp_path: Path) -
 
 
 def test_several_runs_are_one_report_the_oldest_first(tmp_path: Path, path: Path) -> None:
-    info = renamed(an_info(a_plan()), "relabel-20260401T0200Z-00000b", "2026-04-01T02:00:00Z")
+    info = a_month_later(an_info(a_plan()))
     later = made_run(tmp_path / "later.run", 100, info=info)
 
     report = report_of([later, path], "relabel", BEGAN)
@@ -162,7 +162,7 @@ def test_several_runs_are_one_report_the_oldest_first(tmp_path: Path, path: Path
 def test_the_headline_of_several_runs_adds_up_no_number_of_objects(
     tmp_path: Path, path: Path
 ) -> None:
-    info = renamed(an_info(a_plan()), "relabel-20260401T0200Z-00000b", "2026-04-01T02:00:00Z")
+    info = a_month_later(an_info(a_plan()))
     later = made_run(tmp_path / "later.run", 100, info=info)
 
     assert f" of {TARGETS:,} objects changed" in facts.headline(report_of([path], "x", BEGAN))
@@ -174,7 +174,7 @@ def test_the_headline_of_several_runs_adds_up_no_number_of_objects(
 def test_the_newest_run_that_changed_something_and_was_not_undone_can_be_verified(
     tmp_path: Path, path: Path
 ) -> None:
-    info = renamed(an_info(a_plan()), "relabel-20260401T0200Z-00000b", "2026-04-01T02:00:00Z")
+    info = a_month_later(an_info(a_plan()))
     empty = made_run(tmp_path / "later.run", 0, info=info)
 
     assert str(path) in facts.verify_command(report_of([path, empty], "relabel", BEGAN))

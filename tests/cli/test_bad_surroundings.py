@@ -40,13 +40,13 @@ def kubeconfig(tool: Tool, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def pointing_to(server: str, token: str = TOKEN) -> str:
+def pointing_to(server: str) -> str:
     return json.dumps(
         {
             "current-context": "prod",
             "contexts": [{"name": "prod", "context": {"cluster": "prod", "user": "me"}}],
             "clusters": [{"name": "prod", "cluster": {"server": server}}],
-            "users": [{"name": "me", "user": {"token": token}}],
+            "users": [{"name": "me", "user": {"token": TOKEN}}],
         }
     )
 

@@ -57,9 +57,9 @@ def delete(control_plane: ControlPlane, path: str) -> None:
     assert answer.status == 200
 
 
-def side_by_side(work: Callable[[str], None], names: Iterable[str], threads: int = 4) -> None:
+def side_by_side(work: Callable[[str], None], names: Iterable[str]) -> None:
     """Do `work` for each name, in threads."""
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, names))
 
 

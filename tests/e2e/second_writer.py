@@ -15,8 +15,8 @@ class SecondWriter(BackgroundWriter):
     `writes` counts its successful writes, by name.
     """
 
-    def __init__(self, fleet: Fleet, generator: random.Random, pause: float = 0.02) -> None:
-        super().__init__(pause)
+    def __init__(self, fleet: Fleet, generator: random.Random) -> None:
+        super().__init__(pause=0.02)
         self._fleet, self._generator = fleet, generator
         self._names = sorted(fleet.names)
         self.writes: Counter[str] = Counter()

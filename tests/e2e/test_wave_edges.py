@@ -42,10 +42,10 @@ def logged(tool: Tool) -> str:
     return "".join(log.read_text() for log in tool.state.rglob("*.jsonl"))
 
 
-def moments(tool: Tool, event: str) -> list[float]:
-    """When it was logged, in seconds since the epoch."""
+def wave_starts(tool: Tool) -> list[float]:
+    """When waves started, in seconds since the epoch."""
     (run_file,) = tool.state.rglob("*.run")
-    lines = [line for line in tool.log(run_file) if line["event"] == event]
+    lines = [line for line in tool.log(run_file) if line["event"] == "wave.started"]
     return [datetime.fromisoformat(line["timestamp"]).timestamp() for line in lines]
 
 
@@ -96,7 +96,7 @@ def test_kill_in_a_pause_neither_shortens_nor_repeats_it(tool: Tool, server: San
     assert set(server.patches().values()) == {1}
     assert server.sent() == BATCH_JOBS
     run_file = Path(ended.json["runFile"])
-    _, second = moments(tool, "wave.started")
+    _, second = wave_starts(tool)
     assert second >= settled_at(run_file)[0] + 5 - MILLISECOND
     until = {line["until"] for line in tool.log(run_file) if line["event"] == "wave.paused"}
     assert len(until) == 1, "both sessions wait for the same moment"
@@ -110,7 +110,7 @@ def test_a_signal_ends_a_pause_and_begins_nothing(tool: Tool, server: SandboxSer
 
     assert ended.code == 5, ended.err
     assert "Cause: interrupted by SIGTERM" in ended.out
-    assert server.sent() == len(moments(tool, "wave.started")) == 1
+    assert server.sent() == len(wave_starts(tool)) == 1
 
 
 def test_a_signal_ends_a_check_and_is_not_held_against_the_run(

@@ -70,7 +70,7 @@ class ScriptedPatcher:
         assert isinstance(ended, Settlement), ended
         return ended
 
-    async def defer(self, target: Target = TARGET) -> Deferred:
-        ended = await self.patcher.patch(target, on_retry=self.retries.append)
+    async def defer(self) -> Deferred:
+        ended = await self.patcher.patch(TARGET, on_retry=self.retries.append)
         assert isinstance(ended, Deferred), ended
         return ended

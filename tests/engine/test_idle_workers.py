@@ -48,12 +48,12 @@ class Targets(AsyncIterator[int]):
 class Workers:
     """Workers of one pacer, which take a target once there is room; each request takes a second.
 
-    `sent` holds who sent when.
+    There is room for one request. `sent` holds who sent when.
     """
 
-    def __init__(self, concurrency: int, targets: int) -> None:
+    def __init__(self, targets: int) -> None:
         self.clock = VirtualClock()
-        self.pacer = Pacer(self.clock, Ceilings(concurrency=concurrency))
+        self.pacer = Pacer(self.clock, Ceilings(concurrency=1))
         self.halt = Shutdown(self.clock)
         self.sent = list[tuple[str, float]]()
         self.ended = list[str]()
@@ -79,7 +79,7 @@ class Workers:
 
 
 async def test_room_is_left_to_the_worker_that_was_answered() -> None:
-    workers = Workers(concurrency=1, targets=3)
+    workers = Workers(targets=3)
 
     async with anyio.create_task_group() as tasks:
         workers.start(tasks, "abc")
@@ -89,7 +89,7 @@ async def test_room_is_left_to_the_worker_that_was_answered() -> None:
 
 
 async def test_workers_without_a_target_take_the_room_that_a_higher_ceiling_makes() -> None:
-    workers = Workers(concurrency=1, targets=7)
+    workers = Workers(targets=7)
 
     async with anyio.create_task_group() as tasks:
         workers.start(tasks, "abcd")
@@ -101,7 +101,7 @@ async def test_workers_without_a_target_take_the_room_that_a_higher_ceiling_make
 
 
 async def test_a_request_in_line_goes_before_those_of_workers_without_a_target() -> None:
-    workers = Workers(concurrency=1, targets=2)
+    workers = Workers(targets=2)
 
     async with anyio.create_task_group() as tasks:
         workers.start(tasks, "ab")
@@ -114,7 +114,7 @@ async def test_a_request_in_line_goes_before_those_of_workers_without_a_target()
 
 
 async def test_after_a_request_in_line_workers_do_not_take_turns() -> None:
-    workers = Workers(concurrency=1, targets=4)
+    workers = Workers(targets=4)
 
     async def retry_and_work() -> None:
         await workers.send("b")
@@ -129,7 +129,7 @@ async def test_after_a_request_in_line_workers_do_not_take_turns() -> None:
 
 
 async def test_a_halt_ends_the_wait_for_room() -> None:
-    workers = Workers(concurrency=1, targets=9)
+    workers = Workers(targets=9)
 
     async with anyio.create_task_group() as tasks:
         workers.start(tasks, "abc")
@@ -142,7 +142,7 @@ async def test_a_halt_ends_the_wait_for_room() -> None:
 
 
 async def test_a_worker_that_is_cancelled_while_it_waits_for_room_stops_no_other_one() -> None:
-    workers = Workers(concurrency=1, targets=2)
+    workers = Workers(targets=2)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(workers.send, "a")
@@ -158,7 +158,7 @@ async def test_a_worker_that_is_cancelled_while_it_waits_for_room_stops_no_other
 
 
 async def test_a_wake_up_of_a_worker_that_is_cancelled_goes_to_another_one() -> None:
-    workers = Workers(concurrency=1, targets=1)
+    workers = Workers(targets=1)
     permit = await workers.pacer.admit(workers.halt)
     assert permit is not None
     first = asyncio.create_task(workers.work("a"))
@@ -177,7 +177,7 @@ async def test_a_wake_up_of_a_worker_that_is_cancelled_goes_to_another_one() -> 
 
 
 async def test_a_worker_that_gets_no_target_gives_its_room_to_the_next_one() -> None:
-    workers = Workers(concurrency=1, targets=0)
+    workers = Workers(targets=0)
     workers.targets.late = anyio.Event()
 
     with anyio.fail_after(10):
@@ -191,7 +191,7 @@ async def test_a_worker_that_gets_no_target_gives_its_room_to_the_next_one() -> 
 
 
 async def test_a_worker_that_waits_for_a_target_keeps_its_room() -> None:
-    workers = Workers(concurrency=1, targets=2)
+    workers = Workers(targets=2)
     workers.targets.late = anyio.Event()
 
     async with anyio.create_task_group() as tasks:
@@ -204,7 +204,7 @@ async def test_a_worker_that_waits_for_a_target_keeps_its_room() -> None:
 
 
 async def test_a_worker_that_is_cancelled_before_it_has_a_target_gives_its_room_back() -> None:
-    workers = Workers(concurrency=1, targets=1)
+    workers = Workers(targets=1)
     workers.targets.late = anyio.Event()
 
     with anyio.fail_after(10):

@@ -32,8 +32,8 @@ from tests.kube.peers import (
 )
 
 
-async def pages_of(api: ApiServer, selector: str = "", namespace: str | None = None) -> list[Page]:
-    pages = api.pages(JOBS, namespace=namespace, selector=selector, field_selector="")
+async def pages_of(api: ApiServer, namespace: str | None = None) -> list[Page]:
+    pages = api.pages(JOBS, namespace=namespace, selector="", field_selector="")
     return [page async for page in pages]
 
 

@@ -102,18 +102,16 @@ class OrdealResult:
 
 
 class Ordeal:
-    """Runs over a farm; `words` are added to each command, `plan_sections` to each plan."""
+    """Runs over a farm; `plan_sections` are added to each plan."""
 
     def __init__(
         self,
         around: Surroundings,
         tool: Tool,
-        words: Sequence[object] = (),
         writer: OtherWriter | None = None,
         **plan_sections: Any,
     ) -> None:
         self._around, self._tool, self._writer = around, tool, writer
-        self._words = words
         self._sections = plan_sections
         self._expected: dict[str, list[str]] = {"marks": [], "labels": []}
         self._confirmed: dict[Key, int] = {}
@@ -180,7 +178,7 @@ class Ordeal:
         where = ("--workers", around.machines.address)
         timeout = ("--worker-timeout", f"{around.worker_timeout:g}s")
         process = self._tool.fork(
-            *words, "--yes", "-o", "json", "--progress", "off", *where, *timeout, *self._words
+            *words, "--yes", "-o", "json", "--progress", "off", *where, *timeout
         )
         result.sessions += 1
         sent = self._sent()

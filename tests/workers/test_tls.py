@@ -39,9 +39,9 @@ def dask_process(authority: Authority, kubeconfig: Path, *words: object) -> Iter
 
 
 # Each command is a process of its own, since Dask reads its settings when it is imported.
-def with_certificate_of(authority: Authority, role: str, trusted: Authority, tool: Tool) -> Tool:
+def with_certificate_of(authority: Authority, trusted: Authority, tool: Tool) -> Tool:
     """Return the command line with Dask's TLS settings of a client."""
-    certificate, key = authority.issue(role)
+    certificate, key = authority.issue("client")
     settings = "DASK_DISTRIBUTED__COMM__TLS"
     variables = {
         f"{settings}__CA_FILE": str(trusted.file),
@@ -65,11 +65,11 @@ def test_a_run_over_tls_takes_the_certificates_of_the_clusters_ca_and_no_others(
         dask_process(ours, kubeconfig, *scheduler),
         dask_process(ours, kubeconfig, "worker", address, "--nthreads", 1, "--no-nanny"),
     ):
-        client = with_certificate_of(ours, "client", ours, tool)
+        client = with_certificate_of(ours, ours, tool)
         planned = end(client.fork("plan", file, "--workers", address), 100)
         assert planned.code == 0, planned.err
 
-        other = end(with_certificate_of(foreign, "client", ours, tool).fork(*apply), 100)
+        other = end(with_certificate_of(foreign, ours, tool).fork(*apply), 100)
         assert other.code == 1
         assert f"--workers {address}" in other.notes
         assert clusters.sent() == []

@@ -87,16 +87,14 @@ def access_key() -> Auth:
 
 
 @asynccontextmanager
-async def running_cloud(
-    cloud: Cloud, auth: Auth | None = None, **environ: str
-) -> AsyncIterator[tuple[ApiServer, Peer]]:
-    """Serve, and open a client of it that logs in, by IAM unless `auth` says otherwise."""
+async def running_cloud(cloud: Cloud, **environ: str) -> AsyncIterator[tuple[ApiServer, Peer]]:
+    """Serve, and open a client of it that logs in by IAM."""
     async with (
         serve(cloud) as peer,
         open_cci(
             "cci",
             f"{peer.url}/",
-            auth or iam(peer.url),
+            iam(peer.url),
             clock=cloud.clock,
             concurrency=64,
             environ=ENVIRON | environ,

@@ -33,8 +33,8 @@ def job(labels: dict[str, str], *owners: Any) -> Any:
     }
 
 
-def labels_after(document: Any, labels: dict[str, str], manager: str = US) -> Any:
-    after = applied(document, {"metadata": {"labels": labels}}, manager, JOB_RULES)
+def labels_after(document: Any, labels: dict[str, str]) -> Any:
+    after = applied(document, {"metadata": {"labels": labels}}, US, JOB_RULES)
     return after["metadata"]["labels"]
 
 
