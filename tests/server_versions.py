@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+import pytest
+
 from fleetpatch.rules.patching.merge_rules import release
 from fleetpatch.rules.patching.merge_schema import VERSIONS
 from fleetpatch.sandbox.apiserver.release import KubernetesVersion
@@ -105,6 +107,11 @@ class Expected:
     def has_table(self) -> bool:
         """Whether the merge rules of this version are known; of others only some are certain."""
         return self.version in VERSIONS
+
+    def require_table(self) -> None:
+        """Skip the test if the merge rules of this version are not known."""
+        if not self.has_table:
+            pytest.skip(f"there is no table of the merge rules of Kubernetes {self.version}")
 
     @property
     def has_whole_table(self) -> bool:

@@ -35,6 +35,12 @@ def tool(tmp_path: Path, server: SandboxServer) -> Tool:
 
 
 @pytest.fixture
+def own(tool: Tool) -> Tool:
+    """The same folder with a kubeconfig of its own, for a sandbox that a test may change."""
+    return Tool(tool.folder, tool.folder / "own.kubeconfig")
+
+
+@pytest.fixture
 def call(tool: Tool, monkeypatch: pytest.MonkeyPatch) -> Caller:
     """The command line within this process, in the same folder."""
     return tool.caller(monkeypatch)

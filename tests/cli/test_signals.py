@@ -116,12 +116,6 @@ os.execv(sys.executable, [sys.executable, "-m", "fleetpatch", *sys.argv[2:]])
 """
 
 
-@pytest.fixture
-def own(tool: Tool) -> Tool:
-    """The same folder with a kubeconfig of its own, for a sandbox that a test may change."""
-    return Tool(tool.folder, tool.folder / "own.kubeconfig")
-
-
 def python(tool: Tool, program: str, *words: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", program, *map(str, words)],

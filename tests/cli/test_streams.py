@@ -26,12 +26,6 @@ from tests.e2e.tool import SOON, Tool, eventually
 XTERM = {"TERM": "xterm"}
 
 
-@pytest.fixture
-def own(tool: Tool) -> Tool:
-    """The same folder with a kubeconfig of its own, for a sandbox that a test may change."""
-    return Tool(tool.folder, tool.folder / "own.kubeconfig")
-
-
 @pytest.fixture(autouse=True)
 def good_plan(tool: Tool) -> None:
     tool.write("plan.yaml", paint())

@@ -16,11 +16,10 @@ from typing import Any
 import pytest
 
 from tests.cli.calling import Caller, Ended
-from tests.cli.conftest import pause
+from tests.cli.conftest import ETL, paint, pause
 from tests.e2e.sandboxes import SandboxServer, joined_kubeconfig, sandbox
 from tests.e2e.tool import Tool, plan
 
-ETL = {"kinds": ["jobs.batch"], "selector": "app=etl"}
 SHORT: dict[str, Any] = {"limits": {"deadline": "1ms"}, "pace": {"rate": "1/s", "burst": 1}}
 
 
@@ -54,10 +53,6 @@ def configure(
 def switch(tool: Tool, current: str) -> None:
     document = json.loads((tool.folder / "kubeconfig").read_text())
     tool.write("kubeconfig", document | {"current-context": current})
-
-
-def paint(name: str = "paint", **more: Any) -> dict[str, Any]:
-    return plan(name, ETL, patch={"labels": {"colour": "red"}}, **more)
 
 
 def started(tool: Tool, call: Caller, **more: Any) -> str:

@@ -159,11 +159,6 @@ def test_an_apply_without_a_spec(both: BothServers, name: str) -> None:
     assert sandbox == real
 
 
-def _require_table(expected: Expected) -> None:
-    if not expected.has_table:
-        pytest.skip(f"there is no table of the merge rules of Kubernetes {expected.version}")
-
-
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", KINDS)
 def test_applies_are_previewed_as_the_real_server_carries_them_out(
@@ -172,7 +167,7 @@ def test_applies_are_previewed_as_the_real_server_carries_them_out(
     """For a custom kind only the metadata is compared: its definition decides about the rest."""
     random = Random(f"preview {name} {seed}")
     kind, client = JOB_KINDS[name], control_plane.client()
-    _require_table(expected)
+    expected.require_table()
     namespace = control_plane.namespace()
     subject = Subject(client, kind.path(namespace, "previewed"))
     manifest = kind.manifest("previewed", {"app": "etl", "team": "ads"})

@@ -102,7 +102,7 @@ KINDS = [
 def test_generated_patches_merge_as_predicted(
     control_plane: ControlPlane, expected: Expected, kind: Kind, seed: int
 ) -> None:
-    require_table(expected)
+    expected.require_table()
     random = Random(f"{kind.kind} {seed}")
     kind = kind.served_by(expected)
     rules = kind.rules(expected.version)
@@ -151,13 +151,8 @@ def test_generated_patches_are_answered_alike(
         assert sent[0] == sent[1], f"patch {number}: {step}"
 
 
-def require_table(expected: Expected) -> None:
-    if not expected.has_table:
-        pytest.skip(f"there is no table of the merge rules of Kubernetes {expected.version}")
-
-
 def test_the_table_agrees_with_the_server(control_plane: ControlPlane, expected: Expected) -> None:
-    require_table(expected)
+    expected.require_table()
     # As bytes: not every version calls the document JSON (tests/server_versions.py).
     _, _, document = control_plane.client().request_bytes("GET", "/openapi/v2")
     command = [sys.executable, str(SCRIPT), expected.version]

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from tests.e2e.tool import Tool
 from tests.http_servers import serving
+from tests.rfc7386 import merged
 
 GROUP, PLURAL = "example.com", "trainings"
 KIND = f"{PLURAL}.{GROUP}"
@@ -81,7 +82,7 @@ class Stub:
             known = found["metadata"]["resourceVersion"]
             if patch.get("metadata", {}).pop("resourceVersion", known) != known:
                 return 409, {"kind": "Status", "reason": "Conflict"}
-            self.write(name, _merged(found, patch))
+            self.write(name, merged(found, patch))
         return 200, self.objects[name]
 
 
@@ -106,18 +107,6 @@ def configure(tool: Tool, *stubs: Stub) -> None:
         document["users"].append({"name": name, "user": {}})
         document["contexts"].append({"name": name, "context": {"cluster": name, "user": name}})
     tool.write("kubeconfig", document)
-
-
-def _merged(document: Any, patch: Any) -> Any:
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(document) if isinstance(document, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = _merged(result.get(key), value)
-    return result
 
 
 class _Server(ThreadingHTTPServer):

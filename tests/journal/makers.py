@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from fleetpatch.errors import RunFileError
+from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.fields import ABSENT, Fields, label
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.resource import Resource
-from fleetpatch.model.run import ClusterInfo, RunInfo
+from fleetpatch.model.run import ClusterInfo, RunInfo, Summary
 from fleetpatch.model.target import Seen, Target
 
 JOBS = Resource("batch", "v1", "jobs", "Job", "job", ("jo",))
@@ -75,6 +76,14 @@ def make(path: Path, drafts: Iterable[Draft], run: RunInfo | None = None) -> Run
 def settle(targets: Iterable[Target], reason: Reason = Reason.PATCHED) -> list[Settlement]:
     """Return settlements of these targets."""
     return [Settlement(target.id, reason, 200, 1, 0, 12.5, "8") for target in targets]
+
+
+def read(path: Path) -> Summary:
+    """Read all of a run file; return its summary."""
+    with RunFile.open(path) as run:
+        for _ in queries.targets(run):
+            pass
+        return queries.summary(run)
 
 
 def names(targets: Sequence[Target]) -> list[str]:

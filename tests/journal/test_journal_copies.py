@@ -20,9 +20,9 @@ import pytest
 from fleetpatch.errors import RunFileError
 from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
-from fleetpatch.model.run import Summary, Tally
+from fleetpatch.model.run import Tally
 from fleetpatch.report.summary import summary_lines
-from tests.journal.makers import in_process, make, many, settle
+from tests.journal.makers import in_process, make, many, read, settle
 
 COUNT = 5_000
 COPIES = 12
@@ -46,13 +46,6 @@ def log_first(source: Path, copy: Path) -> None:
 
 def alone(source: Path, copy: Path) -> None:
     shutil.copy(source, copy)
-
-
-def look(path: Path) -> Summary:
-    with RunFile.open(path) as run:
-        for _ in queries.targets(run):
-            pass
-        return queries.summary(run)
 
 
 @contextmanager
@@ -99,7 +92,7 @@ def test_a_copy_of_file_and_log_at_any_moment_is_complete_and_never_older_than_b
             write_on()
             copy = tmp_path / f"{number}.run"
             copied(path, copy)
-            tally = look(copy).tally
+            tally = read(copy).tally
             assert tally.total == COUNT
             assert tally.in_doubt <= 100
             applied.append(tally.applied)
@@ -117,7 +110,7 @@ def test_a_copy_of_the_file_alone_has_an_earlier_state_and_reports_that(
             write_on()
             copy = tmp_path / f"{number}.run"
             alone(path, copy)
-            summary = look(copy)
+            summary = read(copy)
             assert summary.tally == Tally(pending=COUNT)
             assert summary.outdated
             assert any("an earlier state of the run" in line for line in summary_lines(summary))
@@ -134,7 +127,7 @@ def test_a_copy_that_a_checkpoint_ran_into_is_whole_or_refused(
             copy = tmp_path / f"{number}.run"
             (alone if number % 2 else file_first)(path, copy)
             try:
-                assert look(copy).tally.total == COUNT
+                assert read(copy).tally.total == COUNT
                 whole += 1
             except RunFileError as error:
                 assert "is damaged" in str(error)  # noqa: PT017 # either end is right
@@ -163,7 +156,7 @@ def test_a_lone_copy_can_be_read_from_a_read_only_place(tmp_path: Path) -> None:
 
     def humbly() -> None:
         os.seteuid(_NOBODY if os.geteuid() == 0 else os.geteuid())
-        assert look(folder / "lone.run").tally == Tally(pending=20)
+        assert read(folder / "lone.run").tally == Tally(pending=20)
 
     (folder / "lone.run").chmod(0o444)
     for parent in (tmp_path, *tmp_path.parents):
@@ -181,15 +174,15 @@ def test_after_a_crash_another_sqlite_may_merge_the_log_and_the_run_can_be_resum
     path = tmp_path / "x.run"
     with written(path):
         pass
-    before = look(path).tally
+    before = read(path).tally
 
     shell = sqlite3.connect(path)
     shell.execute("SELECT * FROM standings LIMIT 1").fetchall()
     shell.close()
 
     assert not log_of(path).exists()
-    assert look(path).tally == before
-    assert not look(path).outdated
+    assert read(path).tally == before
+    assert not read(path).outdated
     with RunFile.open(path, write=True) as run:
         assert queries.summary(run).tally == before
 

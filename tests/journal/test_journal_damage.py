@@ -22,8 +22,8 @@ from fleetpatch.journal import queries
 from fleetpatch.journal.errors import advice
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.cause import Cause, CauseCode
-from fleetpatch.model.run import RunState, Summary
-from tests.journal.makers import in_process, info, make, many, settle
+from fleetpatch.model.run import RunState
+from tests.journal.makers import in_process, info, make, many, read, settle
 
 
 @pytest.fixture
@@ -33,14 +33,6 @@ def finished(tmp_path: Path) -> Path:
         run.record(settle(run.claim("north", 200)))
         run.set_state(RunState.PAUSED, Cause(CauseCode.WINDOW_CLOSED, "window closed"))
     return path
-
-
-def read(path: Path) -> Summary:
-    """Read all of a run file."""
-    with RunFile.open(path) as run:
-        for _ in queries.targets(run):
-            pass
-        return queries.summary(run)
 
 
 def refusal(path: Path, *, write: bool = False) -> str:

@@ -127,3 +127,13 @@ def clusters(dask: Dask, tool: Tool, tmp_path: Path) -> Iterator[Clusters]:
         dask.kubeconfig.write_text(json.dumps(document))
         tool.write("kubeconfig", document)
         yield Clusters(tool, servers, 3 * JOBS // 5)
+
+
+def put_in_place_of_a(server: SandboxServer, dask: Dask, tool: Tool) -> None:
+    """Let the name `a` mean this server, for the workers and the command."""
+    config = json.loads(dask.kubeconfig.read_text())
+    own = json.loads(server.kubeconfig.read_text())
+    config["clusters"][0]["cluster"] = own["clusters"][0]["cluster"]
+    config["users"][0]["user"] = own["users"][0]["user"]
+    for path in (dask.kubeconfig, tool.folder / "kubeconfig"):
+        path.write_text(json.dumps(config))

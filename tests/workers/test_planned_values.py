@@ -5,7 +5,6 @@ errors that are skipped, keys without a row, a list of objects, dependents with 
 owner. Left out: what expressions yield (tests/cel), the messages (test_reading.py).
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,9 @@ import pytest
 from fleetpatch.journal import queries, tables
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.outcome import Reason
-from tests.e2e.sandboxes import SandboxServer, sandbox
+from tests.e2e.sandboxes import sandbox
 from tests.e2e.tool import Tool, plan
-from tests.workers.conftest import Clusters, Dask
+from tests.workers.conftest import Clusters, Dask, put_in_place_of_a
 
 ROWS = "app,centre\netl,4711\ntrain,0815\n"
 COSTS = {"costs": {"file": "costs.csv", "key": "app"}}
@@ -89,7 +88,8 @@ def test_dependents_have_the_values_of_their_owners(
 ) -> None:
     (tool.folder / "pods").mkdir()
     with sandbox(Tool(tool.folder / "pods"), jobs=20, namespaces=2, pods=2) as server:
-        clusters.servers["a"] = _in_place_of_a(dask, tool, server)
+        put_in_place_of_a(server, dask, tool)
+        clusters.servers["a"] = server
         block = JOBS | {"dependents": ["pods"]} | HALF
         patch = {"labels": {"parallel": {"cel": "string(owner.spec.parallelism)"}}}
         file = plan_file(clusters, block, patch)
@@ -100,13 +100,3 @@ def test_dependents_have_the_values_of_their_owners(
 
     assert over == alone
     assert {target.resource.name for target, *_ in alone[0]} == {"jobs.batch", "pods"}
-
-
-def _in_place_of_a(dask: Dask, tool: Tool, server: SandboxServer) -> SandboxServer:
-    config = json.loads(dask.kubeconfig.read_text())
-    own = json.loads(server.kubeconfig.read_text())
-    config["clusters"][0]["cluster"] = own["clusters"][0]["cluster"]
-    config["users"][0]["user"] = own["users"][0]["user"]
-    for path in (dask.kubeconfig, tool.folder / "kubeconfig"):
-        path.write_text(json.dumps(config))
-    return server

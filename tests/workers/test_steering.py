@@ -3,7 +3,6 @@
 Covered: status names the workers; pace, pause and cancel; a halt by maxFailures; a window.
 """
 
-import json
 import threading
 import time
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from fleetpatch.engine.clock import SystemClock
 from tests.cli.calling import Caller
 from tests.e2e.sandboxes import sandbox
 from tests.e2e.tool import Tool, end, eventually
-from tests.workers.conftest import Clusters, Dask
+from tests.workers.conftest import Clusters, Dask, put_in_place_of_a
 
 OPENS = datetime(2031, 3, 1, 2, 0, tzinfo=UTC).timestamp()
 HOUR = 3600.0
@@ -72,12 +71,7 @@ def test_one_failure_too_many_halts_the_shards_of_all_workers(
     chaos = {"rules": [{"status": 422, "names": ["*"], "methods": ["PATCH"]}]}
     (tool.folder / "bad").mkdir()
     with sandbox(Tool(tool.folder / "bad"), jobs=50, chaos=chaos) as bad:
-        config = json.loads(dask.kubeconfig.read_text())
-        own = json.loads(bad.kubeconfig.read_text())
-        config["clusters"][0]["cluster"] = own["clusters"][0]["cluster"]
-        config["users"][0]["user"] = own["users"][0]["user"]
-        for path in (dask.kubeconfig, tool.folder / "kubeconfig"):
-            path.write_text(json.dumps(config))
+        put_in_place_of_a(bad, dask, tool)
         file = clusters.plan("new", pace=SLOW, limits={"maxFailures": 1})
         ended = tool.run("apply", file, "--yes", "-o", "json", "--workers", dask.address)
 

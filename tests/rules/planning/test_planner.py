@@ -20,6 +20,7 @@ from fleetpatch.model.target import Seen
 from fleetpatch.rules.patching.patch_body import request
 from fleetpatch.rules.planning.planner import DoesNotFit, NeedsPatch, Unchanged, need, wanted
 from tests.fakes import seen_job, target_of
+from tests.rfc7386 import merged
 
 
 def decoded(goal: Fields, version: str | None = "10") -> Any:
@@ -151,21 +152,8 @@ def changes(draw: st.DrawFn) -> MetadataChange:
     )
 
 
-# Not `rules.patching.merge_patch`: the RFC's own algorithm proves the patch independently of it.
-def merged(base: Any, patch: Any) -> Any:
-    """Apply a merge patch with the algorithm of RFC 7386."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(base) if isinstance(base, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merged(result.get(key), value)
-    return result
-
-
 def patched(seen: Seen, goal: Fields) -> Seen:
+    # Not by `rules.patching.merge_patch`: the RFC's own algorithm proves the patch without it.
     metadata = merged(seen.document(), decoded(goal))["metadata"]
     return seen_job(metadata.get("labels", {}), annotations=metadata.get("annotations", {}))
 
