@@ -17,8 +17,7 @@ from collections.abc import Iterator
 
 import aiohttp
 
-PAGE = 500
-_METADATA = "application/json;as={};g=meta.k8s.io;v=v1"
+from bench.job_requests import PATCH_HEADERS, listed, patch_of
 
 
 async def relabel(options: argparse.Namespace) -> int:
@@ -29,39 +28,19 @@ async def relabel(options: argparse.Namespace) -> int:
     token = os.environ.get("BENCH_TOKEN", "")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     async with aiohttp.ClientSession(options.server, connector=connector, headers=headers) as http:
-        jobs = iter(await _list(http, options.selector))
+        paths = iter(await listed(http, "/apis/batch/v1/jobs", options.selector))
+        body = patch_of(options.label)
         counts = await asyncio.gather(
-            *(_work(http, jobs, options.label) for _ in range(options.concurrency))
+            *(_work(http, paths, body) for _ in range(options.concurrency))
         )
     return sum(counts)
 
 
-async def _list(http: aiohttp.ClientSession, selector: str) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    query = {"labelSelector": selector, "limit": str(PAGE)}
-    headers = {"Accept": _METADATA.format("PartialObjectMetadataList")}
-    while True:
-        async with http.get("/apis/batch/v1/jobs", params=query, headers=headers) as answer:
-            answer.raise_for_status()
-            page = await answer.json()
-        found += [(one["metadata"]["namespace"], one["metadata"]["name"]) for one in page["items"]]
-        if not (token := page["metadata"].get("continue")):
-            return found
-        query["continue"] = token
-
-
-async def _work(http: aiohttp.ClientSession, jobs: Iterator[tuple[str, str]], label: str) -> int:
+async def _work(http: aiohttp.ClientSession, paths: Iterator[str], body: bytes) -> int:
     """Patch jobs from the shared iterator until it is empty; return their number."""
-    key, _, value = label.partition("=")
-    body = json.dumps({"metadata": {"labels": {key: value}}}).encode()
-    headers = {
-        "Accept": _METADATA.format("PartialObjectMetadata"),
-        "Content-Type": "application/merge-patch+json",
-    }
     count = 0
-    for namespace, name in jobs:
-        path = f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}"
-        async with http.patch(path, data=body, headers=headers) as answer:
+    for path in paths:
+        async with http.patch(path, data=body, headers=PATCH_HEADERS) as answer:
             answer.raise_for_status()
             await answer.read()
         count += 1

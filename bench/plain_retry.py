@@ -16,7 +16,8 @@ from collections.abc import Iterator
 
 import aiohttp
 
-_METADATA = "application/json;as={};g=meta.k8s.io;v=v1"
+from bench.job_requests import PATCH_HEADERS, listed, patch_of
+
 _BASE, _CAP, _ATTEMPTS = 0.25, 30.0, 20
 """Seconds of the first and of the longest backoff, and attempts for each object."""
 
@@ -27,45 +28,24 @@ async def relabel(options: argparse.Namespace) -> int:
     connector = aiohttp.TCPConnector(limit=options.concurrency, ssl=tls)
     headers = {"Authorization": f"Bearer {options.token}"} if options.token else {}
     async with aiohttp.ClientSession(options.server, connector=connector, headers=headers) as http:
-        paths = iter([path for kind in options.kinds for path in await _list(http, kind)])
+        paths = iter([path for kind in options.kinds for path in await listed(http, kind, "app")])
         print("listed", flush=True)
         until = time.perf_counter() + options.seconds
-        workers = (_work(http, paths, options.label, until) for _ in range(options.concurrency))
+        body = patch_of(options.label)
+        workers = (_work(http, paths, body, until) for _ in range(options.concurrency))
         return sum(await asyncio.gather(*workers))
 
 
-async def _list(http: aiohttp.ClientSession, kind: str) -> list[str]:
-    base, resource = kind.rsplit("/", 1)
-    found: list[str] = []
-    query = {"limit": "500", "labelSelector": "app"}
-    headers = {"Accept": _METADATA.format("PartialObjectMetadataList")}
-    while True:
-        async with http.get(kind, params=query, headers=headers) as answer:
-            answer.raise_for_status()
-            page = await answer.json()
-        found += [
-            f"{base}/namespaces/{one['metadata']['namespace']}/{resource}/{one['metadata']['name']}"
-            for one in page["items"] or ()
-        ]
-        if not (token := page["metadata"].get("continue")):
-            return found
-        query["continue"] = token
-
-
-async def _work(http: aiohttp.ClientSession, paths: Iterator[str], label: str, until: float) -> int:
-    key, _, value = label.partition("=")
-    body = json.dumps({"metadata": {"labels": {key: value}}}).encode()
-    headers = {
-        "Accept": _METADATA.format("PartialObjectMetadata"),
-        "Content-Type": "application/merge-patch+json",
-    }
+async def _work(
+    http: aiohttp.ClientSession, paths: Iterator[str], body: bytes, until: float
+) -> int:
     count = 0
     for path in paths:
         for attempt in range(_ATTEMPTS):
             # The scenario may be shorter than what the server would take.
             if time.perf_counter() >= until:
                 return count
-            async with http.patch(path, data=body, headers=headers) as answer:
+            async with http.patch(path, data=body, headers=PATCH_HEADERS) as answer:
                 await answer.read()
             if answer.status == 200:
                 count += 1
