@@ -10,18 +10,16 @@ round, in another order.
 import argparse
 import json
 import statistics
-import subprocess
 import tempfile
 import urllib.request
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from bench.plans import fleetpatch, write_plan
-from bench.processes import measure
+from bench.processes import measure, sandbox
 
 _KINDS = {"with groups": "jobs.batch, tfjobs.kubeflow.org", "bare": "tfjobs, pytorchjobs"}
 _VERSIONS = ("1.20", "1.36")
@@ -34,18 +32,6 @@ class Start:
     requests: int
     seconds: float
     cpu: float
-
-
-@contextmanager
-def sandbox(version: str, folder: Path) -> Iterator[Any]:
-    """Serve a small fleet; yield the line that the sandbox prints when it is ready."""
-    words = ("--kubernetes", version, "--jobs", "50", "--kubeconfig", folder / f"{version}.yaml")
-    with subprocess.Popen(fleetpatch("sandbox", *words), stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        try:
-            yield json.loads(process.stdout.readline())
-        finally:
-            process.terminate()
 
 
 def discovered(server: str) -> int:
@@ -76,7 +62,11 @@ def main() -> None:
     random = Random(0)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        servers = {version: stack.enter_context(sandbox(version, folder)) for version in _VERSIONS}
+        servers = {}
+        for version in _VERSIONS:
+            words = ("--kubernetes", version, "--jobs", "50")
+            serving = sandbox(*words, "--kubeconfig", folder / f"{version}.yaml")
+            servers[version] = stack.enter_context(serving)
         plans = {
             name: write_plan(folder / f"{name}.yaml", kinds=kinds, selector="app", label="a=b")
             for name, kinds in _KINDS.items()

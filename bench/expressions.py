@@ -12,9 +12,9 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from bench.memory import MIB, sandbox
+from bench.memory import MIB
 from bench.plans import fleetpatch
-from bench.processes import Measured, measure
+from bench.processes import Measured, measure, sandbox
 from bench.ratios import HEADING, RatioGoal
 
 SIZE = 100_000
@@ -88,8 +88,9 @@ def main() -> None:
         folder = Path(name)
         rows = "".join(f"team-{at},cc-{at}\n" for at in range(_ROWS))
         (folder / "costs.csv").write_text(f"team,centre\n{rows}platform,cc-p\n")
-        with sandbox(folder, options.objects) as kubeconfig:
-            environment = {"KUBECONFIG": str(kubeconfig)}
+        words = ("--jobs", str(options.objects), "--kubeconfig", folder / "kubeconfig")
+        with sandbox(*words) as ready:
+            environment = {"KUBECONFIG": ready["kubeconfig"]}
             environment["FLEETPATCH_STATE_DIR"] = str(folder / "state")
             found = rounds(folder, environment, options.rounds)
     cpu = {name: statistics.median(one.cpu for one in each) for name, each in found.items()}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.plans import fleetpatch
+from bench.processes import sandbox
 
 _WARM_UP = 5.0
 """Seconds that a pace may take to adapt, in goals that say "after the first 5 s"."""
@@ -118,14 +119,9 @@ def arena(jobs: int, rules: Sequence[Mapping[str, Any]] = (), **capacity: Any) -
         folder = Path(name)
         chaos, kubeconfig = folder / "chaos.json", folder / "kubeconfig"
         chaos.write_text(json.dumps({"capacity": capacity, "rules": list(rules)}))
-        words = ["--jobs", str(jobs), "--chaos", str(chaos), "--kubeconfig", str(kubeconfig)]
-        command = fleetpatch("sandbox", *words)
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            try:
-                ready = process.stdout.readline() if process.stdout else ""
-                yield Arena(folder, json.loads(ready)["server"], kubeconfig)
-            finally:
-                process.terminate()
+        words = ("--jobs", str(jobs), "--chaos", chaos, "--kubeconfig", kubeconfig)
+        with sandbox(*words) as ready:
+            yield Arena(folder, ready["server"], kubeconfig)
 
 
 _PLAN = """\

@@ -7,34 +7,17 @@ planned, and `apply` of the plan file, which does both in one process.
 
 import argparse
 import json
-import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench.plans import fleetpatch, write_plan
-from bench.processes import measure
+from bench.processes import measure, sandbox
 from bench.ratios import HEADING, RatioGoal
 
 SIZES = (20_000, 200_000)
 LABEL = "bench.example.com/round"
 MIB = 2**20
-
-
-@contextmanager
-def sandbox(folder: Path, jobs: int) -> Iterator[Path]:
-    """Serve a fleet of `jobs` jobs; yield the kubeconfig for it."""
-    kubeconfig = folder / "kubeconfig"
-    words = fleetpatch("sandbox", "--jobs", str(jobs), "--kubeconfig", kubeconfig)
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            # It prints one line when it is ready; creating the fleet takes a while.
-            if process.stdout is None or not process.stdout.readline():
-                raise RuntimeError("the sandbox did not start; its message is above")
-            yield kubeconfig
-        finally:
-            process.terminate()
 
 
 def peaks(folder: Path, environment: Mapping[str, str]) -> dict[str, int]:
@@ -73,9 +56,9 @@ def main() -> None:
         print(f"{jobs:,} targets", flush=True)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            with sandbox(folder, jobs) as kubeconfig:
+            with sandbox("--jobs", str(jobs), "--kubeconfig", folder / "kubeconfig") as ready:
                 environment = {
-                    "KUBECONFIG": str(kubeconfig),
+                    "KUBECONFIG": ready["kubeconfig"],
                     "FLEETPATCH_STATE_DIR": str(folder / "state"),
                 }
                 measured.append(peaks(folder, environment))

@@ -1,13 +1,20 @@
-"""Measures a process from outside: wall-clock time, CPU time and peak memory, from the kernel."""
+"""Processes of benchmarks: one that is measured from outside, and a sandbox.
+
+Measured are wall-clock time, CPU time and peak memory, from the kernel.
+"""
 
 import json
 import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from bench.plans import fleetpatch
 
 
 class ContenderFailedError(Exception):
@@ -57,3 +64,20 @@ def measure(command: Sequence[str], environment: Mapping[str, str]) -> Measured:
         output = stdout.read().decode()
     cpu = usage.ru_utime + usage.ru_stime
     return Measured(seconds, cpu, usage.ru_maxrss * 1024, output)
+
+
+@contextmanager
+def sandbox(*words: str | Path) -> Iterator[Any]:
+    """Run `fleetpatch sandbox` with these words; yield the JSON that it prints when it is ready.
+
+    Creating a large fleet takes a while before that.
+    """
+    command = fleetpatch("sandbox", *words)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            if not line:
+                raise ContenderFailedError("the sandbox did not start; its message is above")
+            yield json.loads(line)
+        finally:
+            process.terminate()

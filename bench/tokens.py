@@ -10,7 +10,6 @@ refused for an expired token.
 import argparse
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.plans import fleetpatch
+from bench.processes import sandbox
 
 RENEWED_AFTER = 0.8
 """The share of a token's lifetime after which it is renewed."""
@@ -68,18 +68,12 @@ class TokenRun:
 
 
 @contextmanager
-def sandbox(folder: Path, lifetime: float, jobs: int) -> Iterator[CciSandbox]:
+def cci_sandbox(folder: Path, lifetime: float, jobs: int) -> Iterator[CciSandbox]:
     """Serve CCI with tokens of this lifetime, in seconds, in a separate process."""
     options = ["--provider", "cci", "--token-lifetime", f"{lifetime:g}s", "--jobs", str(jobs)]
-    command = fleetpatch("sandbox", *options, "--kubeconfig", folder / "kubeconfig")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            ready = json.loads(process.stdout.readline())
-            lines = Path(ready["credentials"]).read_text().splitlines()
-            yield CciSandbox(ready["server"], dict(line.split("=", 1) for line in lines))
-        finally:
-            process.send_signal(signal.SIGTERM)
+    with sandbox(*options, "--kubeconfig", folder / "kubeconfig") as ready:
+        lines = Path(ready["credentials"]).read_text().splitlines()
+        yield CciSandbox(ready["server"], dict(line.split("=", 1) for line in lines))
 
 
 def run_with_tokens(
@@ -142,7 +136,7 @@ def main() -> None:
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as name,
-        sandbox(Path(name), options.lifetime, options.jobs) as cci,
+        cci_sandbox(Path(name), options.lifetime, options.jobs) as cci,
     ):
         rate, limit = options.jobs / options.seconds, 2 * options.seconds
         result = run_with_tokens(cci, Path(name), rate, options.workers, limit)
