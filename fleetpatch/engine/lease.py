@@ -34,11 +34,15 @@ from fleetpatch.engine.concurrency import unwrapped_group
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.errors import ClusterError, Locked
 from fleetpatch.model.cause import Cause, CauseCode
-from fleetpatch.model.lease import Lease, LeaseMiss, LeaseRecord, LeaseReply, LeaseTrouble
+from fleetpatch.model.lease import (
+    LONGEST_DURATION,
+    Lease,
+    LeaseMiss,
+    LeaseRecord,
+    LeaseReply,
+    LeaseTrouble,
+)
 from fleetpatch.model.ports import Clock, Events, Leases
-
-_MAX_DURATION: Final = 600
-"""Seconds; a record with a longer duration is not watched, and its holder counts as alive."""
 
 _MAX_TROUBLES: Final = 10
 """Requests without a usable answer after which `acquire` fails: 20 s with the default duration."""
@@ -178,8 +182,8 @@ class LeaseHolder:
                 events.lease_awaited(
                     self._log, self._config.lease, holder=record.holder, since=record.acquired
                 )
-                # A watch of that length would delay the run for too long.
-                if record.seconds > _MAX_DURATION:
+                # The holder counts as alive: a watch of that length would delay the run too long.
+                if record.seconds > LONGEST_DURATION:
                     raise self._locked(record)
         # Our own record may appear here: the answer to a write of ours was lost.
         elif record != watch.record and not self._is_ours(record):

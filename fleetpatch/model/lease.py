@@ -6,9 +6,12 @@ does, because the clocks of two machines may differ.
 """
 
 from enum import Enum, auto
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
+
+LONGEST_DURATION: Final = 600
+"""Seconds; others wait that long after the holder has crashed, and for no longer duration."""
 
 
 class LeaseRecord(msgspec.Struct, frozen=True):

@@ -17,10 +17,7 @@ from fleetpatch.errors import CredentialsError
 from fleetpatch.kube.cci.environment import LoginEnvironment
 from fleetpatch.kube.connection import Grant, Signature
 from fleetpatch.model.partial_repr import PartialRepr
-from fleetpatch.model.plan.auth import AkSkAuth
-
-LARGEST_BODY: Final = 12 * 1024 * 1024
-"""Bytes; the gateway refuses to check the signature of a larger body."""
+from fleetpatch.model.plan.auth import LARGEST_SIGNED_BODY, AkSkAuth
 
 _DATE: Final = "%Y%m%dT%H%M%SZ"
 
@@ -65,10 +62,10 @@ class _Signer:
 
     def sign(self, method: str, url: URL, body: bytes, content_type: str) -> Signature:
         """See `fleetpatch.kube.connection.Sign`."""
-        if len(body) > LARGEST_BODY:
+        if len(body) > LARGEST_SIGNED_BODY:
             raise CredentialsError(
                 f"{self._environment.where}: a body of {len(body):,} bytes cannot be signed, since"
-                f" the limit is {LARGEST_BODY:,}; patch less at once, or log in with a token"
+                f" the limit is {LARGEST_SIGNED_BODY:,}; patch less at once, or log in with a token"
             )
         headers = {
             "Host": url.host_port_subcomponent or "",

@@ -4,7 +4,7 @@ A plan never contains a secret itself. Relative paths are relative to the workin
 the `--token-file` of other tools.
 """
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -14,6 +14,9 @@ VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 """The name of an environment variable."""
 
 Text = Annotated[str, Field(min_length=1)]
+
+LARGEST_SIGNED_BODY: Final = 12 * 1024 * 1024
+"""Bytes; the gateway refuses to check the signature of a request with a larger body."""
 
 
 class TokenAuth(Section):

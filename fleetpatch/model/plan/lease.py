@@ -4,14 +4,12 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, WithJsonSchema
 
+from fleetpatch.model.lease import LONGEST_DURATION
 from fleetpatch.model.names import problem_of_dns_label, problem_of_dns_subdomain
 from fleetpatch.model.plan.section import Seconds, Section, valid
 
 SHORTEST: Final = 5
 """Seconds. Request timeouts are fractions of it (`engine.lease`), and would become too short."""
-
-LONGEST: Final = 600
-"""Seconds. Other machines wait this long after the holder has crashed."""
 
 _LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 
@@ -25,8 +23,9 @@ def _problem_of_lease(text: str) -> str | None:
 
 def _whole_seconds(seconds: float) -> float:
     # `leaseDurationSeconds` of a Lease is an integer.
-    if not SHORTEST <= seconds <= LONGEST or seconds != int(seconds):
-        raise ValueError(f"must be whole seconds, at least {SHORTEST}s and at most {LONGEST}s")
+    if not SHORTEST <= seconds <= LONGEST_DURATION or seconds != int(seconds):
+        span = f"at least {SHORTEST}s and at most {LONGEST_DURATION}s"
+        raise ValueError(f"must be whole seconds, {span}")
     return seconds
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from fleetpatch.model.change import PatchType
 from fleetpatch.model.fields import Json
+from fleetpatch.model.plan.auth import LARGEST_SIGNED_BODY
 from fleetpatch.model.plan.problems import Finding
 from fleetpatch.model.plan.tree import mapping_at, sections
 
@@ -37,9 +38,6 @@ BODIES: Final = MappingProxyType({**DOCUMENTS, "json": PatchType.JSON})
 
 OPTIONS: Final = ("fieldManager", "force", "pretty")
 """Query parameters of the request."""
-
-LARGEST_SIGNED: Final = 12 * 1024 * 1024
-"""The maximum size of the body of a signed request, in bytes (docs/reference.md)."""
 
 
 def check_parts(tree: Json) -> Iterator[Finding]:
@@ -81,10 +79,10 @@ def check_sizes(tree: Json) -> Iterator[Finding]:
     patch = mapping_at(tree, ("patch",))
     for key in BODIES:
         size = _size(patch[key]) if key in patch else 0
-        if size > LARGEST_SIGNED:
+        if size > LARGEST_SIGNED_BODY:
             what = (
-                f"takes {size} bytes, and signed requests carry at most {LARGEST_SIGNED}; split"
-                " the plan, or sign in with token or iam"
+                f"takes {size} bytes, and signed requests carry at most {LARGEST_SIGNED_BODY};"
+                " split the plan, or sign in with token or iam"
             )
             yield Finding(("patch", key), what, of_key=True)
 
