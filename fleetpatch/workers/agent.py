@@ -106,11 +106,11 @@ class Membership:
         """Open each cluster as a shard would, and say what is missing. Sends only log-ins."""
         plan = restore(work.info.plan)
         self._run_order = RunOrder(
-            work.info,
-            plan,
-            work.merging,
-            work.tables,
-            work.read_only,
+            info=work.info,
+            plan=plan,
+            merging=work.merging,
+            tables=work.tables,
+            read_only=work.read_only,
             others_send=0.0,
             request_timeout=work.request_timeout,
             journal=RemoteJournal(0, self._connection.call, self._clock),

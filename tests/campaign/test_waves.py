@@ -64,14 +64,14 @@ class Steps:
         waves = WavesSection.model_validate({"sizes": SIZES, **sections})
         return Rollout(
             waves,
-            self.journal,
-            self.clock,
-            self.events,
-            self.shutdown,
-            self._verify,
-            self._check,
-            self.progress,
-            promoted,
+            journal=self.journal,
+            clock=self.clock,
+            log=self.events,
+            shutdown=self.shutdown,
+            verify=self._verify,
+            check=self._check,
+            progress=self.progress,
+            promote=promoted,
         )
 
     def claim(self, number: int) -> list[Target]:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from fleetpatch.campaign.fleet import Missing
 from fleetpatch.campaign.integrity import plan_of
 from fleetpatch.campaign.running import former_workers
-from fleetpatch.campaign.running.lanes import Listeners, RunOrder
+from fleetpatch.campaign.running.lanes import Guard, Listeners, RunOrder
 from fleetpatch.campaign.running.limits import RunLimits, UsageMeter
 from fleetpatch.campaign.running.live import LiveCounts
 from fleetpatch.campaign.running.log import log_latest_outcomes, log_server_warnings, log_start
@@ -91,9 +91,9 @@ class Session:
             self._plan.retry.budget,
             None if journal.info.undo_of else self._plan.limits,
             summary.tally,
-            queries.planned(journal),
-            journal.accepted_failures,
-            stop.request,
+            planned=queries.planned(journal),
+            accepted=journal.accepted_failures,
+            stop=stop.request,
         )
         self._traces = Traces(settings.span)
         self._cut_short = False
@@ -128,13 +128,13 @@ class Session:
         is_verified = not (self._read_only or info.dry_run or info.undo_of)
         return SessionVerification(
             self._plan.verify if is_verified else None,
-            self._journal,
-            self._writer,
-            self._settings,
-            self._log,
-            self._shutdown,
-            self._stop,
-            self._counts,
+            journal=self._journal,
+            writer=self._writer,
+            settings=self._settings,
+            log=self._log,
+            shutdown=self._shutdown,
+            stop=self._stop,
+            counts=self._counts,
             accepts=summary.cause_code == CauseCode.MAX_REVERTED and not summary.tally.open,
         )
 
@@ -147,14 +147,13 @@ class Session:
             return self._end(self._stopped or [closed])
         async with AsyncExitStack() as stack:
             try:
-                opened = await self._open_fleet(stack)
+                fleet = await self._open_fleet(stack)
             except CredentialsError as error:
                 if self._read_only:
                     raise
                 return self._end([Cause(CauseCode.CREDENTIALS_REFUSED, str(error))])
-            if opened is None:
+            if fleet is None:
                 return self._end(self._stopped)
-            fleet = opened
             lease = self._lease_holder(fleet.home)
             guards = [guard for guard in (lease, window) if guard is not None]
             try:
@@ -164,23 +163,30 @@ class Session:
             async with renewing(acquired), self._watched(window):
                 # Only now: a wait for the Lease is not part of the session's usage.
                 meter = UsageMeter(fleet.clusters, self._settings.clock, self._limits)
-                listeners = self._listeners(meter)
-                ceilings = ceilings_of(self._plan.pace, self._pace)
-                lanes = [
-                    fleet.lanes.lane(cluster.name, guards, ceilings, listeners)
-                    for cluster in fleet.clusters
-                ]
-                self._lanes = lanes
-                self._counts.watch(lanes, fleet.clusters, meter.usage)
-                for lane in lanes:
-                    # If the stop was requested already, this stops the lane at once.
-                    self._stop.listen(lane.stop)
+                lanes = self._built_lanes(fleet, guards, meter)
                 hold = await self._patch_all(lanes, fleet, meter)
             # Without the Lease, and whatever the window and the deadline say: it only reads.
             if hold is None and not self._limits.halted:
                 await self._verification.after_run(fleet.home)
                 self._journal.count(meter.new_usage(), meter.new_warnings())
         return self._conclude(lanes, fleet.missing, hold)
+
+    def _built_lanes(
+        self, fleet: SessionFleet, guards: Sequence[Guard], meter: UsageMeter
+    ) -> Sequence[RunLane]:
+        """Build the lanes; the stop, the pace and the counts of the session reach them."""
+        listeners = self._listeners(meter)
+        ceilings = ceilings_of(self._plan.pace, self._pace)
+        lanes = [
+            fleet.lanes.lane(cluster.name, guards, ceilings, listeners)
+            for cluster in fleet.clusters
+        ]
+        self._lanes = lanes
+        self._counts.watch(lanes, fleet.clusters, meter.usage)
+        for lane in lanes:
+            # If the stop was requested already, this stops the lane at once.
+            self._stop.listen(lane.stop)
+        return lanes
 
     def _set_pace(self, in_force: PaceInForce) -> None:
         """Set the pace of this session; lanes that are built later have it, too."""
@@ -207,19 +213,19 @@ class Session:
         """Open the clusters until `stack` ends; None if a stop was requested meanwhile."""
         journal = self._journal
         order = RunOrder(
-            journal.info,
-            self._plan,
-            journal.merging,
-            tables.tables_of(journal),
-            self._read_only,
-            former_workers.seconds_left(journal, self._settings.clock),
-            self._settings.request_timeout,
-            self._writer,
-            self._settings.clock,
-            self._log,
-            self._stop,
-            self._settings.warn,
-            self._traces,
+            info=journal.info,
+            plan=self._plan,
+            merging=journal.merging,
+            tables=tables.tables_of(journal),
+            read_only=self._read_only,
+            others_send=former_workers.seconds_left(journal, self._settings.clock),
+            request_timeout=self._settings.request_timeout,
+            journal=self._writer,
+            clock=self._settings.clock,
+            log=self._log,
+            stop=self._stop,
+            warn=self._settings.warn,
+            traces=self._traces,
         )
         work = {name: tally.open for name, tally in self._counts.base.by_cluster.items()}
         rows = TargetRows(journal, self._writer)
@@ -326,14 +332,14 @@ class Session:
             raise AssertionError("only a plan with waves makes a run with waves")
         return Rollout(
             waves,
-            self._journal,
-            self._settings.clock,
-            self._log,
-            self._shutdown,
-            partial(self._verification.after_wave, home=fleet),
-            partial(failure_after, self._journal, self._plan, fleet, self._shutdown),
-            self._settings.progress,
-            self._options.promote,
+            journal=self._journal,
+            clock=self._settings.clock,
+            log=self._log,
+            shutdown=self._shutdown,
+            verify=partial(self._verification.after_wave, home=fleet),
+            check=partial(failure_after, self._journal, self._plan, fleet, self._shutdown),
+            progress=self._settings.progress,
+            promote=self._options.promote,
         )
 
     def _conclude(
