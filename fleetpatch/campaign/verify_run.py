@@ -15,6 +15,7 @@ from fleetpatch.errors import UsageError
 from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.unread import ObjectId
+from fleetpatch.model.outcome import Outcome
 from fleetpatch.model.run import Summary
 
 
@@ -51,7 +52,7 @@ async def verify(
 def changed_objects(run_file: Path) -> set[ObjectId]:
     """Return the objects that a run has changed."""
     with RunFile.open(run_file) as journal:
-        return set(queries.applied_objects(journal))
+        return set(queries.ended_objects(journal, Outcome.APPLIED))
 
 
 def _require_changes(journal: RunFile) -> None:

@@ -31,7 +31,7 @@ def to_apply(found: Path | Campaign) -> Path:
 def to_resume(found: Path | Campaign, *, failed: bool) -> Path:
     """Return the run that `resume` continues, or whose failed targets it retries.
 
-    Raises UsageError unless it is one run.
+    A preview is carried out by its own name only. Raises UsageError unless it is one run.
     """
     if isinstance(found, Path):
         return found
@@ -43,7 +43,15 @@ def to_resume(found: Path | Campaign, *, failed: bool) -> Path:
             return _only("resume", found.name, with_failures, "runs with failed targets")
         if with_failures:
             return with_failures[0].path
-    return _latest(found)
+    if not found.started:
+        previews = [one for one in found.runs if one.state is RunState.PLANNED]
+        advice = "apply the plan file"
+        if previews:
+            advice = f"carry out a preview with `{command('apply', *previews[0].words)}`"
+        raise UsageError(
+            f"{found.name}: no run of it was started, so there is none to resume; {advice}"
+        )
+    return found.started[0].path
 
 
 def to_steer(found: Path | Campaign, verb: str) -> Path:
@@ -75,8 +83,7 @@ def to_read(found: Path | Campaign) -> list[Path]:
 def to_undo(found: Path | Campaign, since: float | None) -> list[Summary]:
     """Return the runs that `undo` puts back, newest first: those with targets that are not back.
 
-    Of a campaign that was put back already, that is its earliest run, whose undo sends nothing: the
-    values from before it are there, whatever later runs have changed and put back.
+    Of a campaign that was put back already, that is its earliest run, so that its undo is shown.
     Raises UsageError if no run has changed anything, and RunFileError if one cannot be read.
     """
     if isinstance(found, Path):

@@ -20,7 +20,7 @@ from fleetpatch.cli.execute import ask, code_of, finish
 from fleetpatch.cli.options import Output
 from fleetpatch.errors import Exit, NothingToUndo, UsageError
 from fleetpatch.journal.runs.campaigns import Campaign
-from fleetpatch.model.run import Summary
+from fleetpatch.model.run import RunState, Summary
 from fleetpatch.report.progress import watch_planning
 from fleetpatch.report.runs import run_lines
 from fleetpatch.report.terminal import write
@@ -91,11 +91,15 @@ def undo_runs(
 
 
 def _planned(undone: Summary, settings: Settings, extent: Extent) -> Summary:
-    """Plan the undo of one run, with progress."""
+    """Plan the undo of one run, with progress; return the undo that has put it back, if any."""
     with watch_planning(sys.stderr) as progress:
         watched = replace(settings, progress=progress)
         work = partial(undo, undone.run_file, watched, new_file=extent.run_file)
-        return run(work)
+        planned = run(work)
+    if planned.state is RunState.FINISHED:
+        done = f"{undone.info.run} is undone already, by {planned.info.run}; nothing was sent."
+        sys.stderr.write(f"{done}\n")
+    return planned
 
 
 def _confirm(runs: Sequence[Summary], extent: Extent, *, yes: bool) -> None:

@@ -67,9 +67,9 @@ WHERE t.resource = ? AND (o.target IS NULL OR {CLAIMED}) ORDER BY t.id LIMIT ?
 _PLANNED: Final = f"""
 SELECT count(*) {_JOINED} WHERE o.target IS NULL OR o.attempts + o.reads > 0
 """
-_APPLIED: Final = """
+_ENDED: Final = """
 SELECT t.cluster, t.uid FROM targets t JOIN outcomes o ON o.target = t.id
-JOIN reasons r ON r.reason = o.reason WHERE r.outcome = 'applied'
+JOIN reasons r ON r.reason = o.reason WHERE r.outcome = ?
 """
 _SPAN: Final = "SELECT (SELECT min(claimed_at) FROM claims), (SELECT max(settled_at) FROM outcomes)"
 
@@ -235,10 +235,10 @@ def latest(run: RunFile) -> Iterator[tuple[Target, Settlement]]:
             yield target, codec.settlement(row[1:_TARGET_FROM])
 
 
-def applied_objects(run: RunFile) -> Iterator[tuple[str, str]]:
-    """Stream the cluster and the uid of each applied target."""
+def ended_objects(run: RunFile, outcome: Outcome) -> Iterator[tuple[str, str]]:
+    """Stream the cluster and the uid of each target with this outcome."""
     with run.database.decoding():
-        for cluster, uid in run.database.rows(_APPLIED):
+        for cluster, uid in run.database.rows(_ENDED, outcome.value):
             yield run.clusters[cluster], str(uid)
 
 

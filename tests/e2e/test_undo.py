@@ -150,23 +150,39 @@ def test_a_target_that_another_writer_changed_since_is_skipped_and_listed(tool: 
         assert server.metadata(second)["labels"]["other"] == "theirs"
 
 
-def test_a_second_undo_reads_and_sends_nothing(tool: Tool) -> None:
+def test_a_second_undo_shows_the_first_and_leaves_what_others_have_set_since(tool: Tool) -> None:
     with sandbox(tool, jobs=50) as server:
         run = tool.run("apply", tool.write("plan.yaml", paint()), "--yes", "-o", "json").json["run"]
-        first = tool.run("undo", run, "--yes", "-o", "json").json["run"]
-        restored, sent = labels_of(tool, server, run), server.sent()
+        first = tool.run("undo", run, "--yes", "-o", "json").json
+        for target in tool.targets(run):
+            labelled(server, target, cost="new")
+        others, sent = labels_of(tool, server, run), server.sent()
 
         asked = tool.run("undo", run)
         again = tool.run("undo", run, "--yes", "-o", "json")
 
         assert (asked.code, again.code, server.sent()) == (0, 0, sent)
-        assert "unchanged         10" in asked.out
-        assert "was back already; nothing was sent" in asked.out
-        assert again.json["reasons"] == {"unchanged": {"already-set": 10}}
-        assert again.json["requests"] == {"patch": 0, "get": 10, "list": 0}
-        assert labels_of(tool, server, run) == restored
-        # The undo that has put something back is named, and not the one that had nothing to do.
-        assert f"Undone:   by {first}" in tool.run("status", run).out
+        assert f"{run} is undone already, by {first['run']}; nothing was sent." in asked.err
+        assert again.json["run"] == first["run"]
+        assert labels_of(tool, server, run) == others
+        assert f"Undone:   by {first['run']}" in tool.run("status", run).out
+
+
+def test_a_second_undo_puts_back_only_what_the_first_could_not(tool: Tool) -> None:
+    with sandbox(tool, jobs=50) as server:
+        run = tool.run("apply", tool.write("plan.yaml", paint()), "--yes", "-o", "json").json["run"]
+        drifted, *restored = tool.targets(run)
+        labelled(server, drifted, cost="theirs")
+        first = tool.run("undo", run, "--yes", "-o", "json").json
+        for target in (drifted, *restored):
+            labelled(server, target, cost="new")
+
+        again = tool.run("undo", run, "--yes", "-o", "json").json
+
+        assert first["reasons"]["skipped"] == {"drifted": 1}
+        assert again["reasons"] == {"applied": {"patched": 1}}
+        assert {server.metadata(one)["labels"]["cost"] for one in restored} == {"new"}
+        assert server.metadata(drifted)["labels"].get("cost") != "new"
 
 
 def test_the_preview_of_an_undo_shows_what_has_drifted_and_what_is_back_already(

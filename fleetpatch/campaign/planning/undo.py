@@ -5,8 +5,10 @@ fields still have the values that the run left; the others end as `skipped: drif
 targets that failed while part of the change was stored. Targets in doubt are read first, so that a
 change that was applied and never confirmed is undone as well. Then all objects are read
 (`fleetpatch.campaign.planning.undo_survey`), so that only those are sent that are not back already.
+What an earlier undo has put back is not undone again.
 """
 
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -21,11 +23,14 @@ from fleetpatch.campaign.running.log import open_log_of
 from fleetpatch.campaign.running.session import Session
 from fleetpatch.campaign.servers import require_same_servers
 from fleetpatch.campaign.settings import Settings, Stop
+from fleetpatch.campaign.view import summarize
 from fleetpatch.errors import NothingToUndo, Refused
 from fleetpatch.journal import meta, queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import campaigns
-from fleetpatch.journal.runs.catalog import run_path
+from fleetpatch.journal.runs.catalog import RunEntry, run_path
+from fleetpatch.journal.unread import ObjectId
+from fleetpatch.model.outcome import Outcome
 from fleetpatch.model.plan.digest import undo_digest
 from fleetpatch.model.run import RunInfo, Summary
 
@@ -35,7 +40,8 @@ async def undo(
 ) -> Summary:
     """Plan the undo of `run_file`; return the summary of a new run for `apply`.
 
-    Raises NothingToUndo, Refused if a target in doubt cannot be read, and as `apply`.
+    If earlier undos have put back all of it, that is the summary of the newest one. Raises
+    NothingToUndo, Refused if a target in doubt cannot be read, and as `apply`.
     """
     run_file, settings = Path(run_file), settings or Settings()
     with open_for_writing(run_file, settings) as journal:
@@ -43,7 +49,28 @@ async def undo(
         if journal.info.dry_run:
             raise NothingToUndo(f"{journal.info.run}: it was a dry run and changed nothing to undo")
         await _settle_doubtful(journal, settings)
-        return await _plan(journal, settings, new_file)
+        earlier = _earlier_undos(journal.info.run, settings)
+        try:
+            return await _plan(journal, settings, new_file, earlier)
+        except NothingToUndo:
+            if not earlier:
+                raise
+    return summarize(earlier[0].path)
+
+
+def _earlier_undos(run: str, settings: Settings) -> list[RunEntry]:
+    campaign = campaigns.read(settings.runs, campaigns.name_of(run))
+    return campaigns.undos_of([*campaign.undos, *campaign.runs], run)
+
+
+def _put_back(undos: Sequence[RunEntry]) -> set[ObjectId]:
+    """Return the clusters and the uids of the objects that these undos found or put back."""
+    found = set[ObjectId]()
+    for one in undos:
+        with RunFile.open(one.path, check=False) as journal:
+            for outcome in (Outcome.APPLIED, Outcome.UNCHANGED):
+                found.update(queries.ended_objects(journal, outcome))
+    return found
 
 
 async def _settle_doubtful(journal: RunFile, settings: Settings) -> None:
@@ -60,7 +87,10 @@ async def _settle_doubtful(journal: RunFile, settings: Settings) -> None:
         )
 
 
-async def _plan(journal: RunFile, settings: Settings, new_file: Path | None) -> Summary:
+async def _plan(
+    journal: RunFile, settings: Settings, new_file: Path | None, earlier: Sequence[RunEntry]
+) -> Summary:
+    put_back = _put_back(earlier)
     info, plan, started = (
         _info(journal.info, settings),
         plan_of(journal),
@@ -72,10 +102,11 @@ async def _plan(journal: RunFile, settings: Settings, new_file: Path | None) -> 
         planned = RunFile.create(path, info, now=settings.clock.wall)
         with planned.planning():
             stack.enter_context(steering.holding(path))
-            survey = UndoSurvey(journal, planned, change_of(journal.info, plan), settings)
+            change = change_of(journal.info, plan)
+            survey = UndoSurvey(journal, planned, change, settings, put_back)
             names = [cluster.name for cluster in journal.info.clusters]
             await survey.run(clusters, names, plan.pace.in_flight)
-            _require_changes(journal, planned)
+            _require_changes(journal, planned, is_put_back=bool(put_back))
             planned.seal()
             # The digest of an undo covers the seal, which is known only now.
             planned.set_digest(undo_digest(journal.info.run, info.plan, planned.sealed))
@@ -87,8 +118,10 @@ async def _plan(journal: RunFile, settings: Settings, new_file: Path | None) -> 
             return log_expansion(planned, clusters, settings)
 
 
-def _require_changes(journal: RunFile, planned: RunFile) -> None:
-    if not (planned.found() or queries.summary(journal).tally.applied):
+def _require_changes(journal: RunFile, planned: RunFile, *, is_put_back: bool) -> None:
+    if planned.found():
+        return
+    if is_put_back or not queries.summary(journal).tally.applied:
         raise NothingToUndo(
             f"{journal.info.run}: no target of it was applied; there is nothing to undo"
         )

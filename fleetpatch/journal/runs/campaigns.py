@@ -211,6 +211,20 @@ def _removed_undos(entries: Sequence[RunEntry]) -> dict[str, str]:
     return {one.run: one.undone_by for one in entries if one.undone_by not in known}
 
 
+def undos_of(entries: Sequence[RunEntry], run: str) -> list[RunEntry]:
+    """Return the undos of a run that have begun and were not undone themselves, newest first."""
+    undone = undos(entries)
+    return [
+        entry
+        for entry in entries
+        if entry.info is not None
+        and entry.info.undo_of == run
+        and not entry.info.dry_run
+        and entry.is_started
+        and entry.run not in undone
+    ]
+
+
 def put_back(entries: Sequence[RunEntry]) -> dict[str, str]:
     """Map the name of each run whose changes were put back to that of the undo that did it.
 

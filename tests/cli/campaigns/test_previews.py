@@ -5,7 +5,16 @@ reviewed. Left out: how runs are found by name (tests/journal/test_campaigns.py)
 """
 
 from tests.cli.calling import Caller
-from tests.cli.campaigns.painting import BY_HAND, JOBS, applied, create, previewed, refused, write
+from tests.cli.campaigns.painting import (
+    BY_HAND,
+    JOBS,
+    applied,
+    colours,
+    create,
+    previewed,
+    refused,
+    write,
+)
 from tests.e2e.sandboxes import SandboxServer
 from tests.e2e.tool import Tool, plan
 
@@ -137,3 +146,19 @@ def test_two_previews_of_an_unchanged_fleet_have_one_digest(
     assert server.client.request("PATCH", path, change, kind).status == 200
 
     assert call("plan", "plan.yaml", "-o", "json").json["runDigest"] != one["runDigest"]
+
+
+def test_resume_by_the_plans_name_carries_out_no_preview(
+    tool: Tool, call: Caller, server: SandboxServer
+) -> None:
+    write(tool)
+    preview = previewed(call)
+    refused(call("resume", "paint", "--yes"), f"none to resume; .*`fleetpatch apply {preview}`")
+    finished = applied(call, preview)
+    write(tool, "blue")
+    previewed(call)
+
+    ended = call("resume", "paint", "--yes", "-o", "json")
+
+    assert (ended.code, ended.json["run"]) == (0, finished)
+    assert set(colours(server).values()) == {"red"}
