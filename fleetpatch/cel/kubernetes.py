@@ -1,8 +1,9 @@
 """The functions that Kubernetes adds to CEL, for lists, texts and quantities.
 
-A quantity is the map `{"quantity": NUMBER}` with the number in one canonical form, so that equal
-quantities are equal maps, as in Kubernetes. Source: kubernetes.io, "Common Expression Language in
-Kubernetes", and k8s.io/apiserver/pkg/cel/library.
+A quantity is a map of one number in canonical form, so that equal quantities are equal maps, as in
+Kubernetes. Its key is no text, so no map of an object is taken for a quantity, and none is stored
+in an object. Source: kubernetes.io, "Common Expression Language in Kubernetes", and
+k8s.io/apiserver/pkg/cel/library.
 """
 
 import re
@@ -14,7 +15,7 @@ from typing import Any, Final
 
 from fleetpatch.cel.runtime import BOOL, DYN, STRING, Overload
 
-_KEY: Final = "quantity"
+_KEY: Final = True
 _QUANTITY: Final = re.compile(
     r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))"
     r"([eE][+-]?[0-9]{1,4}|Ki|Mi|Gi|Ti|Pi|Ei|[numkMGTPE])?"
@@ -109,8 +110,14 @@ def _pattern(pattern: str) -> re.Pattern[str]:
         raise ValueError(f"{pattern!r} is not a valid regular expression: {error}") from None
 
 
+def is_quantity(value: Any) -> bool:
+    """Report whether a value is a quantity."""
+    # 1 is equal to True, but a map of an expression may have it as its key.
+    return type(value) is dict and len(value) == 1 and next(iter(value)) is _KEY
+
+
 def _number(value: Any) -> Decimal:
-    text = value.get(_KEY) if isinstance(value, dict) else value
+    text = value[_KEY] if is_quantity(value) else value
     if isinstance(value, bool) or not isinstance(text, str | int | float):
         raise TypeError(f"{text!r} is not a quantity")
     return Decimal(str(text))
@@ -127,15 +134,15 @@ def _parse(text: str) -> Decimal:
     return number.scaleb(exponent)
 
 
-def _quantity(number: Decimal) -> dict[str, str]:
+def _quantity(number: Decimal) -> dict[bool, str]:
     return {_KEY: format(number.normalize(), "f")}
 
 
-def _of_text(text: str) -> dict[str, str]:
+def _of_text(text: str) -> dict[bool, str]:
     return _quantity(_parse(text))
 
 
-def _is_quantity(text: str) -> bool:
+def _is_valid(text: str) -> bool:
     try:
         _parse(text)
     except (ValueError, InvalidOperation):
@@ -187,7 +194,7 @@ LIBRARY: Final = (
     _member("findAll", (STRING, STRING), "list", _find_all),
     _member("findAll", (STRING, STRING, "INT"), "list", _find_all, "find_some"),
     Overload("quantity", "fleetpatch_quantity", (STRING,), DYN, _exact(_of_text)),
-    Overload("isQuantity", "fleetpatch_is_quantity", (STRING,), BOOL, _exact(_is_quantity)),
+    Overload("isQuantity", "fleetpatch_is_quantity", (STRING,), BOOL, _exact(_is_valid)),
     _member("sign", (DYN,), "INT", lambda one: _compare(one, 0)),
     _member("compareTo", (DYN, DYN), "INT", _compare),
     _member("isGreaterThan", (DYN, DYN), BOOL, lambda one, other: _compare(one, other) > 0),

@@ -14,7 +14,7 @@ import msgspec
 
 from fleetpatch.cel import syntax
 from fleetpatch.cel.expressions import NAMES, Expression, Language
-from fleetpatch.cel.kubernetes import LIBRARY
+from fleetpatch.cel.kubernetes import LIBRARY, is_quantity
 from fleetpatch.cel.reads import Tree, merged, projected, reads_of
 from fleetpatch.cel.runtime import (
     BOOL,
@@ -274,6 +274,11 @@ def _problem_of(value: Any) -> str:
             return "" if math.isfinite(value) else f"is {value}, which JSON does not have"
         case list():
             return next((what for one in value if (what := _problem_of(one))), "")
+        case dict() if is_quantity(value):
+            return (
+                "is a quantity, which JSON does not have; write string(x.asInteger()), or"
+                " string(x.asApproximateFloat()) for a fraction"
+            )
         case dict():
             for key, one in value.items():
                 if not isinstance(key, str):
@@ -290,5 +295,7 @@ _JSON: Final = frozenset({str, int, bool, type(None)})
 def kind_of(value: Any) -> str:
     """Return the kind of a value in words: `a timestamp`."""
     known = {str: "text", bool: "a truth value", int: "a number", float: "a number"}
+    if is_quantity(value):
+        return "a quantity"
     kinds = {**known, list: "a list", dict: "a map", type(None): "null", **_TYPES}
     return next((word for kind, word in kinds.items() if type(value) is kind), "a type")

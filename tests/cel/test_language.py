@@ -170,6 +170,10 @@ def test_rows_of_tables_are_looked_up(text: str, value: Any) -> None:
         ("quantity('1k').isGreaterThan(quantity('999'))", True),
         ("quantity('100m').isLessThan(quantity('1'))", True),
         ("quantity('2Gi').asInteger()", 2**31),
+        ("string(quantity('1Gi').add(quantity('1Gi')).asInteger())", "2147483648"),
+        ("string(quantity('250m').add(quantity('250m')).asApproximateFloat())", "0.5"),
+        ("{'quantity': '1'}", {"quantity": "1"}),
+        ("{'quantity': '1'} == quantity('1')", False),
         ("quantity('0.5').isInteger()", False),
         ("quantity('0.5').asInteger()", "value: 0.5 is not an integer of 64 bits"),
         ("quantity('500m').asApproximateFloat()", 0.5),
@@ -199,6 +203,9 @@ def test_the_functions_of_kubernetes_and_the_extensions_are_there(text: str, val
         ("dyn(now)", "value: is a timestamp, which JSON does not have; write string(...)"),
         ("[dyn(duration('1s'))]", "value: is a duration, which JSON does not have"),
         ("dyn({1: 2})", "value: is a map with the key 1, and the keys of JSON are text"),
+        ("quantity('1Gi')", "value: is a quantity, which JSON does not have; write string(x.asI"),
+        ("{'a': [quantity('1').add(quantity('2'))]}", "value: is a quantity, which JSON does not"),
+        ("object.q.asInteger()", "value: {'quantity': '1'} is not a quantity"),
         ("0.0 / 0.0", "value: is nan, which JSON does not have"),
         ("type(1)", "value: is a type, which JSON does not have"),
         ("[9223372036854775807, 1].sum()", "value: integer overflow"),
@@ -206,7 +213,7 @@ def test_the_functions_of_kubernetes_and_the_extensions_are_there(text: str, val
     ],
 )
 def test_what_fails_is_an_error_in_words(text: str, what: str) -> None:
-    data = {"a": 1, "l": [1], "s": "x", "zero": 0}
+    data = {"a": 1, "l": [1], "s": "x", "zero": 0, "q": {"quantity": "1"}}
     error = value_of(text, data, now=datetime(2026, 1, 1, tzinfo=UTC))
 
     assert str(error).startswith(what)
