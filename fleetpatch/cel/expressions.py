@@ -11,6 +11,7 @@ import msgspec
 
 from fleetpatch.cel import syntax
 from fleetpatch.cel.kubernetes import LIBRARY
+from fleetpatch.cel.order import in_order
 from fleetpatch.cel.runtime import BOOL, DYN, STRING, Compiled, CompileError, Environment, Mistake
 from fleetpatch.cel.syntax import Comprehension, Node
 from fleetpatch.cel.tables import Tables, member_of, place_of
@@ -129,7 +130,7 @@ class Language:
         if name in self._variables:
             return self._variables[name]
         # From the inside: a key may be a row of another table.
-        return self._tables.rewritten(syntax.with_children(node, self._rewritten))
+        return in_order(self._tables.rewritten(syntax.with_children(node, self._rewritten)))
 
     def _in_order(self, texts: Mapping[str, str]) -> Iterator[str]:
         """Yield the variables, each after those that it uses; those in a circle are mistakes."""

@@ -15,6 +15,7 @@ import msgspec
 from fleetpatch.cel import syntax
 from fleetpatch.cel.expressions import NAMES, Expression, Language
 from fleetpatch.cel.kubernetes import LIBRARY, is_quantity
+from fleetpatch.cel.order import ORDER
 from fleetpatch.cel.reads import Tree, merged, projected, reads_of
 from fleetpatch.cel.runtime import (
     BOOL,
@@ -111,7 +112,7 @@ class Evaluation:
         compilation = Compilation(texts, {name: one.columns for name, one in tables.items()})
         self._tables = tables
         self._missing: list[tuple[str, str]] = []
-        self._environment = Environment(NAMES, (*LIBRARY, *self._functions()))
+        self._environment = Environment(NAMES, (*LIBRARY, ORDER, *self._functions()))
         self._places = texts.places
         self._values = [self._load(_listed(one)) for one in compilation.values]
         self._optionals = [self._load(_optional(one)) for one in compilation.values]

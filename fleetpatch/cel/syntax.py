@@ -109,6 +109,7 @@ def text(value: str) -> Const:
 
 
 FALSE: Final = Const(wire.encode([(2, VARINT, 0)]))
+TRUE: Final = Const(wire.encode([(2, VARINT, 1)]))
 
 
 def children(node: Node) -> Iterator[Node]:

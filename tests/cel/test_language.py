@@ -1,6 +1,7 @@
 """The language of plans: trees, what is read, variables, tables, functions of Kubernetes.
 
-Covered: encoding as the inverse of decoding, lazy and optional variables, projections, the memo.
+Covered: encoding as the inverse of decoding, lazy and optional variables, projections, the memo,
+the order of keys.
 Left out: verdicts (test_kubernetes_verdicts.py), mistakes (tests/model/plan).
 """
 
@@ -189,6 +190,32 @@ def test_rows_of_tables_are_looked_up(text: str, value: Any) -> None:
 )
 def test_the_functions_of_kubernetes_and_the_extensions_are_there(text: str, value: Any) -> None:
     assert value_of(text) == value
+
+
+LETTERS = "abcdefghijklmnop"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("object.map(k, k).join('')", LETTERS),
+        ("object.filter(k, k > 'b')[0]", "c"),
+        ("object.map(k, k > 'b', object[k])[0]", 2),
+        ("[object].map(m, m.map(k, k).join(''))[0]", LETTERS),
+        ("cel.bind(m, object, m.filter(k, true).map(k, k).join(''))", LETTERS),
+        ("['x'].map(map, object.map(type, type)[0])", ["a"]),
+        ("variables.keys.join('')", LETTERS),
+        ("{10: 0, 9u: 0, -1: 0, true: 0, 'a': 0}.map(k, k)", [True, -1, 9, 10, "a"]),
+        ("{'b': optional.none(), 'a': optional.none()}.map(k, k)", ["a", "b"]),
+        ("[optional.of(now), optional.of(now)].map(t, t.value() == now)", [True, True]),
+    ],
+)
+def test_a_list_that_is_made_of_a_map_is_in_the_order_of_its_keys(text: str, value: Any) -> None:
+    data = {key: at for at, key in reversed([*enumerate(LETTERS)])}
+    variables = {"keys": "object.map(k, k)"}
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+
+    assert value_of(text, data, variables=variables, now=now) == value
 
 
 @pytest.mark.parametrize(
