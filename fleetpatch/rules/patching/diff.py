@@ -54,7 +54,9 @@ def touched_paths(change: BodyPatch, document: Json, rules: MergeRules) -> Itera
                 yield from _paths_of(operation, document)
         return
     by_apply = change.type is PatchType.APPLY
-    yield from _leaves(change.body, (), rules.by_apply if by_apply else None)
+    strategic = change.type is PatchType.STRATEGIC
+    rule = rules.by_apply if by_apply else None
+    yield from _leaves(change.body, (), rule, directives=strategic)
     if by_apply:
         # These paths lead into lists by position; `_path_of` cuts them at the list.
         for path in undecided(change.body, rules, by_apply=True):
@@ -79,17 +81,18 @@ def outermost(paths: Iterable[Path]) -> list[Path]:
     return kept
 
 
-def _leaves(body: Json, path: Path, rule: Rule | None) -> Iterator[Path]:
+def _leaves(body: Json, path: Path, rule: Rule | None, *, directives: bool) -> Iterator[Path]:
     """The paths of all values that are not merged maps.
 
-    A `$` directive, such as `$patch: replace`, applies to the map that contains it as a whole.
+    A directive of a strategic patch, such as `$patch: replace`, applies to the map that contains it
+    as a whole. In other patches a key that begins with `$` is a field.
     """
     is_map = isinstance(body, Mapping) and rule is not ATOMIC
-    if not is_map or any(key.startswith("$") for key in body):
+    if not is_map or (directives and any(key.startswith("$") for key in body)):
         yield path
         return
     for key, value in body.items():
-        yield from _leaves(value, (*path, key), field_rule(rule, key))
+        yield from _leaves(value, (*path, key), field_rule(rule, key), directives=directives)
 
 
 def _paths_of(operation: Mapping[str, Json], document: Json) -> Iterator[Path]:

@@ -1,20 +1,22 @@
 """Which fields a patch touches: the difference of two documents, in both directions.
 
-Covered: maps, lists, absence, new branches, and that the difference leads exactly from one document
-to the other. Left out: how servers apply a patch (tests/differential, tests/e2e).
+Covered: maps, lists, absence, new branches, directives, and that the difference leads exactly from
+one document to the other. Left out: how servers apply a patch (tests/differential, tests/e2e).
 """
 
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetpatch.model.change import MetadataChange, Restoration
+from fleetpatch.model.change import BodyPatch, MetadataChange, PatchType, Restoration
 from fleetpatch.model.equality import deep_equal
-from fleetpatch.model.fields import ABSENT, Fields, Json, look_up
-from fleetpatch.rules.patching.diff import difference
+from fleetpatch.model.fields import ABSENT, Fields, Json, Path, look_up
+from fleetpatch.rules.patching.diff import difference, touched_paths
 from fleetpatch.rules.patching.merge_patch import merge_patched
+from fleetpatch.rules.patching.merge_rules import UNTYPED
 from fleetpatch.rules.patching.patch_body import request
 from tests.fakes import seen_job, target_of
 
@@ -54,6 +56,22 @@ def test_the_root_of_a_new_branch_was_absent() -> None:
 
 def test_a_number_that_becomes_a_boolean_differs() -> None:
     assert difference({"a": 1}, {"a": True})[1] == {("a",): True}
+
+
+@pytest.mark.parametrize(
+    ("type_", "fields"),
+    [
+        (PatchType.STRATEGIC, [("spec",)]),
+        (PatchType.MERGE, [("spec", "$schema"), ("spec", "a")]),
+        (PatchType.APPLY, [("spec", "$schema"), ("spec", "a")]),
+    ],
+)
+def test_a_key_with_a_dollar_is_a_directive_in_strategic_patches_alone(
+    type_: PatchType, fields: list[Path]
+) -> None:
+    change = BodyPatch(type_, {"spec": {"$schema": "x", "a": 1}})
+
+    assert sorted(touched_paths(change, {"spec": {"other": 1}}, UNTYPED)) == fields
 
 
 @given(DOCUMENTS, DOCUMENTS)
