@@ -29,7 +29,7 @@ from fleetpatch.journal.owned import OwnedObjects
 from fleetpatch.journal.rows import TargetRow
 from fleetpatch.journal.runs import heartbeat
 from fleetpatch.journal.runs.heartbeat import Heartbeats
-from fleetpatch.journal.survey import SharedObject, SurveyTable
+from fleetpatch.journal.survey import RenamedObject, SharedObject, SurveyTable
 from fleetpatch.model.answer import NO_WARNINGS
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.ports import Draft
@@ -186,6 +186,10 @@ class RunFile(RunFacts):
     def shared(self) -> SharedObject | None:
         """Return an object that two clusters contain, if there is any; before the seal only."""
         return self._open_survey().shared()
+
+    def renamed(self) -> RenamedObject | None:
+        """Return an object that has two names, if there is any; before the seal only."""
+        return self._open_survey().renamed()
 
     def leave_out(self, clusters: Sequence[ClusterInfo]) -> None:
         """Remove the drafts of the missing ones among the run's `clusters`, and store why."""

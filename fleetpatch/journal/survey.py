@@ -44,6 +44,13 @@ FROM (SELECT uid, min(cluster) AS first, max(cluster) AS last FROM drafts
 JOIN drafts d ON d.uid = s.uid AND d.cluster = s.first
 ORDER BY d.cluster, d.namespace, d.name LIMIT 1
 """
+# One uid with two names in one cluster.
+_RENAMED: Final = """
+SELECT cluster, resource, min(namespace || '/' || name) AS first,
+    max(namespace || '/' || name) AS last, uid
+FROM drafts WHERE uid IN (SELECT uid FROM repeated) GROUP BY cluster, uid HAVING first < last
+ORDER BY cluster, first LIMIT 1
+"""
 # The first draft of an object is kept, with the blocks of all. Each draft has one bit in `blocks`,
 # so the sum of different values has the bits of all.
 _MERGE: Final = (
@@ -104,6 +111,15 @@ class SharedObject(NamedTuple):
     uid: str
 
 
+class RenamedObject(NamedTuple):
+    """One uid that a cluster has shown with two names; in `names` is `/` after the namespace."""
+
+    cluster: str
+    resource: Resource
+    names: tuple[str, str]
+    uid: str
+
+
 class SurveyTable:
     """The drafts of one run file, until they are sealed.
 
@@ -148,10 +164,18 @@ class SurveyTable:
         if found is None:
             return None
         resource, namespace, name, uid, first, second = found
-        names = {number: cluster for cluster, number in self._clusters.items()}
-        resources = {number: one for one, number in self._resources.items()}
-        clusters = names[first], names[second]
-        return SharedObject(clusters, resources[resource], namespace, name, uid)
+        clusters = self._name_of(first), self._name_of(second)
+        return SharedObject(clusters, self._resource_of(resource), namespace, name, uid)
+
+    def renamed(self) -> RenamedObject | None:
+        """Return an object that has two names, if there is any."""
+        self._find_repeated()
+        found = next(iter(self._database.rows(_RENAMED)), None)
+        if found is None:
+            return None
+        cluster, resource, first, last, uid = found
+        names = first.removeprefix("/"), last.removeprefix("/")
+        return RenamedObject(self._name_of(cluster), self._resource_of(resource), names, uid)
 
     def seal(self, now: float, sizes: Sequence[Amount] = (), seed: str = "") -> None:
         """Number the targets, end those that need no patch, and set the state to `planned`.
@@ -220,6 +244,12 @@ class SurveyTable:
             raise self._too_many_blocks()
         resource = self._number_of(draft.resource)
         return codec.draft_row(draft, self._clusters[draft.cluster], resource)
+
+    def _name_of(self, cluster: int) -> str:
+        return next(name for name, number in self._clusters.items() if number == cluster)
+
+    def _resource_of(self, number: int) -> Resource:
+        return next(one for one, known in self._resources.items() if known == number)
 
     def _number_of(self, resource: Resource) -> int:
         return self._resources.setdefault(resource, len(self._resources) + 1)

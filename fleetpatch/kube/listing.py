@@ -6,6 +6,7 @@
     200, no new object      likewise after a pause; an error if there are more such pages than
                             pages with new objects, plus 20
     200, a known token      ClusterError: the list would repeat itself for ever
+    200, a uid twice        ClusterError, if the two objects have different names
     410 with a token        the list's version has expired: pause, and continue after the same key
                             at the newest version, at most 20 times in all
     410 without a token     pause and start again, at most 3 times
@@ -21,7 +22,7 @@ duplicates.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -41,6 +42,7 @@ from fleetpatch.kube.retry import is_timeout
 from fleetpatch.model.answer import NoAnswer
 from fleetpatch.model.ports import Page
 from fleetpatch.model.target import Seen
+from fleetpatch.model.text import clean
 
 _BITS: Final = 2**23
 """Bits of the map of uids: 1 MiB for a list of any length."""
@@ -91,6 +93,8 @@ EXPIRIES: Final = 20
 """410s in one list. Each new version lasts 5 minutes, so that is over an hour of listing."""
 REPEATS: Final = 20
 """Pages without a new object that a list of any length may have."""
+_QUOTED: Final = 500
+"""Characters to quote of two objects with one uid."""
 _TOO_LARGE: Final = re.compile(r"too large|larger than max|resource ?exhausted", re.IGNORECASE)
 """Texts of etcd and gRPC in a 500 for a page that exceeds their message size."""
 
@@ -165,6 +169,11 @@ def _page(position: Position, progress: ListProgress, raw: Raw, what: str) -> Ne
             f"{what}: the answer is not a list ({problem}); "
             "check the proxies and gateways on the way to the server"
         )
+    if problem := _two_names(page.items):
+        raise ClusterError(
+            f"{what}: {clean(raw.mask(problem), _QUOTED)}; "
+            "check the proxies and gateways on the way to the server"
+        )
     shown = Page(page.items, position.inconsistent, page.api_version, page.kind)
     if not page.token:
         return NextStep(shown, None)
@@ -187,6 +196,23 @@ def _page(position: Position, progress: ListProgress, raw: Raw, what: str) -> Ne
         )
     onward = replace(position, token=page.token, repeated_pages=repeated_pages)
     return NextStep(shown, onward, repeated_pages)
+
+
+def _two_names(items: Sequence[Seen]) -> str:
+    """Report two objects of a page with one uid; empty if there are none.
+
+    They would count as one object, which is on two pages if it changed in between.
+    """
+    if len({seen.uid for seen in items}) == len(items):
+        return ""
+    names: dict[str, tuple[str, str]] = {}
+    for seen in items:
+        name = (seen.namespace, seen.name)
+        first = names.setdefault(seen.uid, name)
+        if seen.uid and first != name:
+            shown = " and ".join("/".join(filter(None, one)) for one in (first, name))
+            return f"the list contains {shown}, which have the same uid ({seen.uid})"
+    return ""
 
 
 def _after_expiry(position: Position, progress: ListProgress, raw: Raw, what: str) -> NextStep:

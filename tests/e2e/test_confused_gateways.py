@@ -1,9 +1,9 @@
 """A gateway that drops the query of a list, or returns the answer to another request.
 
-Covered: lists with objects of other labels, names, namespaces and kinds; PATCHes and reads that are
-answered with another object, or with a 404 about another one; a check between waves whose list is
-not the one that was asked for. Left out: the rules (tests/rules/answers/test_identity.py,
-test_scope.py).
+Covered: lists with objects of other labels, names, namespaces and kinds, or of one uid; PATCHes and
+reads that are answered with another object, or with a 404 about another one; a check between
+waves whose list is not the one that was asked for. Left out: the rules
+(tests/rules/answers/test_identity.py, test_scope.py).
 """
 
 import json
@@ -18,6 +18,7 @@ from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, plan
 
 ETL = {"kinds": ["jobs.batch"], "selector": "app=etl"}
+NAMED = ["team-etl-02/etl-job-000080", "team-etl-03/etl-job-000065"]
 RED = {"labels": {"colour": "red"}}
 
 
@@ -54,9 +55,20 @@ def other_kind(forward: Forward, method: str, path: str, body: bytes) -> tuple[i
     return forward(method, path, body)
 
 
+def one_uid(forward: Forward, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+    status, answer = forward(method, path, body)
+    if method == "GET" and "/jobs?" in path:
+        document = json.loads(answer)
+        for item in document["items"] or ():
+            item["metadata"]["uid"] = "u"
+        answer = json.dumps(document).encode()
+    return status, answer
+
+
 @pytest.mark.parametrize(
     ("block", "confuses", "message"),
     [
+        (ETL, one_uid, "which have the same uid (u); check the proxies and gateways"),
         (ETL, without_query, "its labels do not match the selector app=etl"),
         (
             {"kinds": ["jobs.batch"], "selector": "app", "fieldSelector": "metadata.name=none"},
@@ -81,6 +93,16 @@ def test_a_list_that_shows_other_objects_ends_the_planning_and_nothing_is_sent(
     assert "the list contains " in ended.err
     assert passed.patches == []
     assert not list(tool.state.glob("runs/*.run"))
+
+
+def test_one_uid_in_two_lists_is_refused(tool: Tool, served: SandboxServer) -> None:
+    # There is a request for each name.
+    block = {"kinds": ["jobs.batch"], "objects": NAMED}
+    with behind(tool, served, one_uid) as passed:
+        ended = tool.run("apply", tool.write("plan.yaml", plan("p", block, patch=RED)), "--yes")
+
+    assert (ended.code, passed.patches) == (1, [])
+    assert f"the jobs.batch {' and '.join(NAMED)} have the same uid (u); check the" in ended.err
 
 
 def test_a_list_of_another_kind_is_refused(tool: Tool, served: SandboxServer) -> None:

@@ -208,6 +208,28 @@ def test_objects_that_are_added_after_a_look_for_shared_ones_are_found_as_well(
     run.discard()
 
 
+@pytest.mark.parametrize(
+    ("other", "found"),
+    [
+        (draft("b", uid="1"), ("team-a/a", "team-a/b")),
+        (draft("a", uid="1", namespace="team-b"), ("team-a/a", "team-b/a")),
+        (draft("b", uid="1", resource=TFJOBS), ("team-a/a", "team-a/b")),
+        (draft("a", uid="1", version="9", block=1), None),
+        (draft("a", uid="1", resource=TFJOBS), None),
+        (draft("b", uid="1", cluster="south"), None),
+    ],
+)
+def test_one_uid_with_two_names_is_found(
+    tmp_path: Path, other: Draft, found: tuple[str, str] | None
+) -> None:
+    run = RunFile.create(tmp_path / "a.run", info())
+    run.add([draft("a", uid="1"), other])
+    renamed = run.renamed()
+    run.discard()
+
+    assert (renamed and renamed.names) == found
+
+
 def test_a_listed_object_may_be_missing_in_two_clusters(tmp_path: Path) -> None:
     run = RunFile.create(tmp_path / "a.run", info())
     for cluster in ("north", "south"):

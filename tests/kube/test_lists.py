@@ -83,6 +83,21 @@ async def test_null_items_are_an_empty_page() -> None:
     assert pages == [Page(())]
 
 
+async def test_a_page_with_two_names_of_one_uid_is_no_list() -> None:
+    def with_uid(uid: str, *names: str) -> bytes:
+        of_all = {"namespace": "x", "uid": uid, "resourceVersion": "7"}
+        items = [{"metadata": {**of_all, "name": name}} for name in names]
+        return http(200, {"metadata": {}, "items": items})
+
+    pages, _ = await listed(in_turn(with_uid("u", "a", "a")))
+    assert names(pages) == [["a", "a"]]
+
+    with pytest.raises(
+        ClusterError, match=r"contains x/a and x/b, which have the same uid \(u\); che"
+    ):
+        await listed(in_turn(with_uid("u", "a", "a", "b")))
+
+
 async def test_namespaces_are_named_once_and_sorted() -> None:
     def named(*names: str, token: str = "") -> bytes:
         items = [{"metadata": {"name": n, "uid": n, "resourceVersion": "7"}} for n in names]

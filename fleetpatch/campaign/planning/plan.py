@@ -32,7 +32,7 @@ from fleetpatch.engine.dependents import Dependents, DependentSurvey
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.survey import KeptOwners, ListQuery, Survey
 from fleetpatch.engine.writer import JournalWriter
-from fleetpatch.errors import UnselectiveError, WindowClosed
+from fleetpatch.errors import ClusterError, UnselectiveError, WindowClosed
 from fleetpatch.journal import queries, tables
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import catalog, run_names
@@ -43,6 +43,7 @@ from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.ports import Draft, Expressions
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import ClusterInfo, RunInfo, Standing, Summary, Usage
+from fleetpatch.model.text import clean
 from fleetpatch.rules.patching.merging import RunMerging, ServerMerging
 from fleetpatch.rules.planning.guards import (
     find_unselective,
@@ -212,9 +213,7 @@ async def _fill(
     await survey.run(list_queries)
     if blocks:
         await DependentSurvey(survey, writer, journal.owned(), settings.warn).run(dependents)
-    if shared := journal.shared():
-        place = f"{shared.namespace}/{shared.name}" if shared.namespace else shared.name
-        refuse_shared(shared.clusters, f"{shared.resource.name} {place} (uid {shared.uid})")
+    _check_identities(journal)
     # After the survey, so that the message has the number of all clashes.
     if plan.guards.on_clash == "refuse":
         refuse_clashes(survey.clashes, survey.first_clash)
@@ -224,6 +223,20 @@ async def _fill(
     for name in survey.inconsistent:
         journal.mark_inconsistent(name)
     return survey
+
+
+def _check_identities(journal: RunFile) -> None:
+    """Raise ClusterError for one uid with two names, Refused for one in two clusters."""
+    if renamed := journal.renamed():
+        first, last = (clean(name) for name in renamed.names)
+        raise ClusterError(
+            f"cluster {renamed.cluster}: the {renamed.resource.name} {first} and {last} have the"
+            f" same uid ({clean(renamed.uid)}); check the proxies and gateways on the way to the"
+            " server"
+        )
+    if shared := journal.shared():
+        place = f"{shared.namespace}/{shared.name}" if shared.namespace else shared.name
+        refuse_shared(shared.clusters, f"{shared.resource.name} {place} (uid {shared.uid})")
 
 
 def _refuse_none(
