@@ -109,6 +109,12 @@ DOCUMENTS: list[tuple[str, str, str]] = [
         "8:28",
         "$setElementOrder/a cannot be undone",
     ),
+    (
+        "{strategic: {metadata: {$deleteFromPrimitiveList/finalizers: [a]}}}",
+        "8:32",
+        "$deleteFromPrimitiveList/finalizers cannot be undone",
+    ),
+    ("{strategic: {spec: {$retainKeys: [a], a: 1}}}", "8:28", "$retainKeys cannot be undone"),
     ("{apply: {spec: {a: {b: null}}}}", "8:28", "cannot be null; an apply removes"),
     ("{apply: {spec: {a: [{b: null}]}}}", "8:29", "cannot be null; an apply removes"),
     ("{merge: {metadata: {labels: {team: 5}}}}", "8:43", "must be text; put it in quotes"),
