@@ -2,7 +2,8 @@
 
 The breaker opens for a part of the cluster (a kind in a namespace) after identical refusals in a
 row. It opens for the whole cluster when several targets in a row use up their attempts, or when the
-server accepts nothing for a while. It stays open until the process ends; a resumed run tries again.
+server accepts nothing for a while, however rarely it is asked: all requests may pause for as long
+as it wants. It stays open until the process ends; a resumed run tries again.
 
 The outage tracker remembers when a server was last unreachable, because it may have been started
 since. A server that has just started answers before it has loaded RBAC rules and custom resource
@@ -58,7 +59,10 @@ class Breaker(msgspec.Struct):
     _exhausted: int = 0
     _busy: int = 0
     _busy_since: float = 0.0
-    _busy_at: float = 0.0
+
+    def begin(self) -> None:
+        """Begin a wave: the time before it, in which nothing is sent, is none of refusals."""
+        self._busy = 0
 
     def settled(self, target: Target, settlement: Settlement) -> str:
         """Count a settled target; return the reason to stop sending to the cluster, or ''."""
@@ -83,11 +87,9 @@ class Breaker(msgspec.Struct):
 
     def retried(self, now: float, detail: str) -> str:
         """Count a retry at `now`; return the reason to stop sending to the cluster, or ''."""
-        if not self._busy or now > self._busy_at + BUSY_SECONDS:
-            # A time without requests, such as the pause before a wave, is not a time of refusals.
-            self._busy, self._busy_since = 0, now
+        if not self._busy:
+            self._busy_since = now
         self._busy += 1
-        self._busy_at = now
         if self._busy < BUSY_ANSWERS or now - self._busy_since < BUSY_SECONDS:
             return ""
         return f"nothing was accepted for {now - self._busy_since:.0f} s: {detail}"

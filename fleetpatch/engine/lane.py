@@ -134,6 +134,7 @@ class Lane(msgspec.Struct):
         chunk = max(64, 4 * self.concurrency)
         feed, items = anyio.create_memory_object_stream[_WorkItem](chunk)
         self.patcher.context.pacer.count_left = self._count_left
+        self.breaker.begin()
         async with outbox:
             async with anyio.create_task_group() as bound:
                 bound.start_soon(self._cancel_after_drain, bound.cancel_scope)

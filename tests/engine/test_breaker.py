@@ -5,6 +5,8 @@ up one after the other, what is said afterwards. Left out: which refusals are th
 (tests/rules/running/test_breaker_limits.py).
 """
 
+import pytest
+
 from fleetpatch.engine.breaker import Breaker
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Target, TargetId
@@ -101,10 +103,21 @@ def test_few_answers_or_one_success_are_no_reason() -> None:
     assert not rare.retried(1000.0, "429")
 
 
-def test_retries_before_a_long_silence_do_not_count() -> None:
+@pytest.mark.parametrize("pause", [33.0, 330.0])
+def test_probes_of_a_server_count_however_long_the_pauses_between_them_are(pause: float) -> None:
+    breaker = Breaker()
+    assert not any(breaker.retried(at / 1000, "429") for at in range(BUSY_ANSWERS - 2))
+
+    assert not breaker.retried(pause, "429")
+    assert breaker.retried(2 * pause, "429")
+
+
+def test_retries_before_the_pause_between_two_waves_do_not_count() -> None:
     breaker = Breaker()
     for second in range(5):
         assert not breaker.retried(float(second), "503")
+
+    breaker.begin()
 
     assert not any(breaker.retried(3600.0 + second / 20, "429") for second in range(BUSY_ANSWERS))
 

@@ -2,7 +2,8 @@
 
 Covered: limits from 0 to 5 and from 1% to 50%, with one worker and with 32: with one the run ends
 at the very failure, with more at most what was in flight ends after it, and nothing is sent once
-the limit was passed; parts that a breaker stopped. Left out: causes (tests/campaign).
+the limit was passed; parts that a breaker stopped, and a cluster that pauses for long. Left out:
+causes (tests/campaign).
 """
 
 from collections.abc import Callable
@@ -83,6 +84,20 @@ async def test_the_breaker_opens_for_a_part_that_is_refused_throughout() -> None
     assert len(fleet.journal.pending) == TARGETS - 25
     assert f"stopped after 25 refusals in a row, {TARGETS - 25} not tried" in cause
     assert not fleet.lanes[0].cluster_stopped
+
+
+async def test_a_cluster_that_asks_for_long_pauses_and_accepts_nothing_is_given_up() -> None:
+    fleet = Fleet()
+    cluster = fleet.add(TARGETS, concurrency=32, adaptive=True)
+    cluster.patches = lambda _call: failure(429, "TooManyRequests", retry_after="30")
+
+    (cause,) = await fleet.run()
+
+    assert "prod-a: nothing was accepted for" in cause
+    assert fleet.lanes[0].given_up
+    # Those in flight at first, a pause, and then the probes that make it enough answers.
+    assert fleet.clock.monotonic() < 200.0
+    assert len(cluster.patched) < 50
 
 
 async def test_targets_that_the_breaker_refuses_are_released_in_batches_and_not_claimed_again() -> (
