@@ -33,7 +33,7 @@ class FailsafeLog:
     def __init__(self, events: Events, on_failure: Callable[[Cause], None]) -> None:
         self._events = events
         self._on_failure = on_failure
-        self._failed = False
+        self._failed = self._was_flushed = False
 
     def info(self, event: str, **fields: Any) -> None:
         """Write a line, if the log still works."""
@@ -49,7 +49,17 @@ class FailsafeLog:
 
     def flush(self) -> None:
         """Write all lines to the operating system, if the log still works."""
+        self._was_flushed = True
         self._try(self._events.flush)
+
+    def flush_if_due(self) -> None:
+        """Flush, unless that was done since the last call; called about once a second.
+
+        Lines of retries are written with the next outcomes. In an outage there are none.
+        """
+        if not self._was_flushed:
+            self.flush()
+        self._was_flushed = False
 
     def _try(self, write: Callable[..., Any], *words: Any, **fields: Any) -> None:
         if self._failed:
@@ -196,6 +206,8 @@ def pace_changed(log: Events, cluster: str, old: Pace, new: Pace, now: float) ->
         new=_pace_fields(new),
         **resumes,
     )
+    # It may be a pause, in which no outcome flushes the log. Changes are reported rarely.
+    log.flush()
 
 
 def _pace_fields(pace: Pace) -> dict[str, Any]:

@@ -40,3 +40,5 @@ async def test_a_pause_of_all_is_logged_and_shown_in_plain_words() -> None:
     assert 5 <= line["resumes_in_s"] <= 5.5
     words = "the server accepts nearly nothing, so all requests wait"
     assert progress.limits["prod-a"].startswith(words)
+    # No outcome follows that would write the line.
+    assert events.flushed == 1

@@ -1,17 +1,22 @@
-"""Servers that accept connections and never answer: the exit code does not depend on the count.
+"""Servers that never answer: the exit code does not depend on the count. Servers that refuse all.
 
-Covered: one beside a cluster that finishes, and one alone, with few and many targets; going on.
-Left out: how a lane finds out (tests/engine/test_silent_clusters.py).
+Covered: one beside a cluster that finishes, and one alone, with few and many targets; going on;
+what the log says while nothing is accepted.
+Left out: how a lane finds out (tests/engine/test_silent_clusters.py, test_lane_limits.py).
 """
+
+from pathlib import Path
 
 import pytest
 
 from tests.cli.calling import Ended
+from tests.e2e.sandboxes import sandbox
 from tests.e2e.stubs import KIND, Stub, configure, stub
-from tests.e2e.tool import Tool, plan
+from tests.e2e.tool import Tool, end, eventually, plan
 
 BLOCK = {"kinds": [KIND], "selector": "app=x", "namespaces": ["ns"]}
 COUNTS = [1, 5, 60]
+LABELS = {"labels": {"team": "red"}}
 
 
 def objects(count: int) -> dict[str, dict[str, object]]:
@@ -22,8 +27,7 @@ def applied(tool: Tool, *stubs: Stub, silent: Stub) -> Ended:
     configure(tool, *stubs)
     fleet = [{"name": f"c{number}", "context": f"c{number}"} for number in range(len(stubs))]
     retry = {"attempts": 2, "maxDelay": "50ms"}
-    patch = {"labels": {"team": "red"}}
-    document = plan("silent", BLOCK, patch=patch, fleet=fleet, retry=retry)
+    document = plan("silent", BLOCK, patch=LABELS, fleet=fleet, retry=retry)
     # Below its ceilings the pace would ask a server that is silent ever more slowly.
     document["pace"] = {"adaptive": False, "concurrency": 64}
     file = tool.write("plan.yaml", document)
@@ -55,3 +59,24 @@ def test_the_exit_code_of_a_silent_cluster_alone_is_7(tool: Tool, count: int) ->
 
     assert ended.code == 7, ended
     assert ended.json["outcomes"]["pending"] == count
+
+
+def test_the_log_says_why_nothing_happens_while_a_server_accepts_nothing(tool: Tool) -> None:
+    outage = {"capacity": {"latency": 0.02, "refuses": True, "retryAfter": 30}}
+    document = plan("outage", {"kinds": ["jobs.batch"], "selector": "app"}, patch=LABELS)
+    log = tool.folder / "outage.jsonl"
+    with sandbox(tool, jobs=200, chaos=outage):
+        file = tool.write("plan.yaml", document)
+        process = tool.fork("apply", file, "--yes", "--log-file", log)
+        try:
+            eventually(lambda: log.exists() and logged(tool, log), "retries and a pause in the log")
+        finally:
+            process.kill()
+            end(process)
+
+
+def logged(tool: Tool, log: Path) -> bool:
+    """Return whether the log of a run without outcomes has its pause, and its retries."""
+    events = [line["event"] for line in tool.log(log)]
+    assert "run.finished" not in events
+    return {"pace.changed", "attempt.retried"} <= set(events)

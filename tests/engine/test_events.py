@@ -180,3 +180,21 @@ def test_a_log_that_fails_is_reported_once_and_raises_nothing() -> None:
     events.lease_released(log, "l")
 
     assert causes == [Cause(CauseCode.LOG_FAILED, "no space left")]
+
+
+def test_lines_that_nothing_else_has_flushed_are_flushed_when_it_is_due() -> None:
+    written = FakeEvents()
+    log = events.FailsafeLog(written, lambda _cause: None)
+
+    events.attempt_retried(log, RETRIED)
+    assert written.flushed == 0
+    log.flush_if_due()
+    assert written.flushed == 1
+
+    # What outcomes flush many times a second is not flushed more often.
+    log.flush()
+    events.attempt_retried(log, RETRIED)
+    log.flush_if_due()
+    assert written.flushed == 1
+    log.flush_if_due()
+    assert written.flushed == 2

@@ -5,6 +5,8 @@ and reports once a second to the heartbeats (`journal.runs.heartbeat`), which ha
 own. So a slow disk delays neither requests nor answers. The task sleeps real time, also where the
 session's clock is another one: people wait for it.
 
+Once a second it also flushes the log, if nothing else has done so: no line waits for an outcome.
+
 A request that is followed is stored in the run file before it takes effect, so it is followed once,
 and a change of the pace holds for later sessions.
 """
@@ -29,6 +31,7 @@ from fleetpatch.campaign.settings import ApplyOptions, Stop
 from fleetpatch.campaign.whoami import whoami
 from fleetpatch.engine import events
 from fleetpatch.engine.concurrency import unwrapped_group
+from fleetpatch.engine.events import FailsafeLog
 from fleetpatch.engine.writer import JournalWriter
 from fleetpatch.errors import RunFileError
 from fleetpatch.journal.runfile import RunFile
@@ -36,7 +39,6 @@ from fleetpatch.journal.runs import control, heartbeat
 from fleetpatch.journal.runs.heartbeat import Heartbeats
 from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.live import Holder
-from fleetpatch.model.ports import Events
 from fleetpatch.model.run import RunState
 from fleetpatch.model.steering import Action, PaceInForce, Request, pace_in_force
 from fleetpatch.report.wording import steered
@@ -103,7 +105,7 @@ class Steering:
         self,
         journal: RunFile,
         writer: JournalWriter,
-        log: Events,
+        log: FailsafeLog,
         stop: Stop,
         counts: LiveCounts,
         set_pace: Callable[[PaceInForce], None],
@@ -147,6 +149,7 @@ class Steering:
                 self._counts.reported(report)
                 if self._heartbeats is not None:
                     self._heartbeats.report(report, [one.id for one in self._followed])
+                self._log.flush_if_due()
             self._look_at_heartbeats()
             await anyio.sleep(LOOK)
 
