@@ -234,6 +234,16 @@ async def test_a_pause_is_reported_at_once_with_its_end_and_not_over_and_over() 
     assert len(told) < 10
 
 
+async def test_the_ceiling_of_a_slow_server_is_reported_though_answers_come_together() -> None:
+    clock, reported = VirtualClock(), list[Pace]()
+    ceilings = Ceilings(concurrency=8)
+    pacer = Pacer(clock, ceilings, on_change=lambda _old, new: reported.append(new))
+
+    await InFlight(pacer, clock, 2.0).send(60)
+
+    assert [pace.cause for pace in reported] == [PaceCause.CONCURRENCY]
+
+
 async def test_a_pause_holds_for_a_waiter_that_was_called_right_before_it() -> None:
     clock = VirtualClock()
     pacer, shutdown = Pacer(clock, Ceilings(concurrency=64), random=lambda: 0.0), Shutdown(clock)

@@ -30,10 +30,7 @@ class Permit(NamedTuple):
 
 
 class Governor:
-    """Decides on the requests to one cluster; `random` is uniform in [0, 1).
-
-    `at_server` requests are not answered yet.
-    """
+    """Decides on the requests to one cluster; `random` is uniform in [0, 1)."""
 
     def __init__(
         self, ceilings: Ceilings, now: float, random: Callable[[], float], tuning: Tuning
@@ -45,7 +42,8 @@ class Governor:
         self._climb = HillClimb(tuning, start, ceilings.concurrency, now)
         self._refusals = RefusalLimit(tuning, now)
         self._paused_at = self._paused_until = self._full_at = self._empty_until = -inf
-        # Those of them from before the last pause may be silent, and must not keep a probe's place.
+        # Requests that are not answered yet. Those from before the last pause may be silent, and
+        # must not keep a probe's place.
         self.at_server = self._before_pause = 0
         # When refused requests were sent that count as in flight, in the order of their answers.
         self._refused_sent_at: deque[float] = deque()
@@ -140,11 +138,12 @@ class Governor:
             self._climb.accepted(permit.sent_at, permit.in_flight, now, left)
 
     def _cause(self, now: float) -> PaceCause:
-        recently = now - self._tuning.recent
-        is_full = self._full_at > recently or self.is_full(0)
+        recent, latency = self._tuning.recent, self._refusals.latency
+        # What is answered now, and has left room for the next one, was sent a latency ago.
+        is_full = self._full_at > now - max(recent, 2.0 * latency) or self.is_full(0)
         if now < self._paused_until or (is_full and self._refusals.state is State.PAUSED):
             return PaceCause.RETRY_AFTER
-        if self._empty_until > recently and self._rate < inf:
+        if self._empty_until > now - recent and self._rate < inf:
             is_found = self._rate < (self._ceilings.rate or inf)
             return PaceCause.REFUSALS if is_found else PaceCause.RATE
         if not is_full:

@@ -47,6 +47,6 @@ class Tuning(NamedTuple):
     lead: int = 2  # rounds won more than lost: one may be chance [hill_climb]
     least_left: float = 1.0  # seconds of work for another limit: connections cost [hill_climb]
     interval: float = 4.0  # seconds between comparisons: they cost [hill_climb]
-    recent: float = 1.0  # seconds for which what limited the pace is its cause [governor]
+    recent: float = 1.0  # seconds, or two latencies, for which what limited is the cause [governor]
     report_delay: float = 3.0  # seconds that a change lasts before its report [pace_report]
     report_ratio: float = 1.5  # of two limits: a change that is reported [pace_report]

@@ -199,6 +199,16 @@ def test_a_concurrency_is_the_cause_for_as_long_as_all_of_it_is_in_flight() -> N
     assert one.pace(10.0).cause is PaceCause.CONCURRENCY
 
 
+def test_a_concurrency_is_the_cause_on_a_slow_server_though_an_answer_makes_room() -> None:
+    one = governor(concurrency=2, adaptive=False)
+    permits = [send(one, 0.0), send(one, 0.0)]
+
+    one.answered(permits[0], ReplySignal.ACCEPTED, 2.5)
+
+    assert one.pace(2.5).cause is PaceCause.CONCURRENCY
+    assert one.pace(5.1).cause is PaceCause.WORK
+
+
 def test_one_request_is_sent_at_first_whatever_the_burst() -> None:
     one = governor(rate=1.0, burst=5)
     send(one, 0.0)
