@@ -13,6 +13,7 @@ from fleetpatch.campaign.running.live import LiveCounts
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.run import RunState, Summary, Tally, WaveProgress
+from fleetpatch.model.steering import PaceInForce
 from fleetpatch.model.target import Target, TargetId
 from tests.fakes import FakeProgress, VirtualClock
 from tests.plans import plan_from
@@ -165,6 +166,31 @@ async def test_the_end_follows_from_the_rate_the_waves_and_their_pauses() -> Non
     assert report.live.wave.next_at == pytest.approx(now + 5 + 60)
     assert report.live.ends_at == pytest.approx(now + 5 + 60 + 20 + 60 + 20)
     assert [wave.open for wave in report.summary.waves] == [10, 40, 40]
+
+
+@pytest.mark.parametrize(("clusters", "a_second"), [(("prod-a",), 0.5), (("a", "b"), 1.0)])
+async def test_the_end_follows_from_a_rate_that_was_set_just_now(
+    clusters: tuple[str, ...], a_second: float
+) -> None:
+    places = dict.fromkeys(clusters, Tally(pending=OPEN)) | {"over": Tally(applied=1)}
+    session = Session(replace(at_the_start(), by_cluster=places))
+    session.counts.report()
+    await session.live(5, each=2)
+
+    session.counts.in_force = lambda: PaceInForce(rate=0.5, rate_by="me@here")
+
+    live = session.counts.report().live
+    assert live.ends_at == pytest.approx(session.clock.wall() + (OPEN - 10) / a_second)
+
+
+async def test_the_end_is_no_sooner_than_the_rate_of_the_plan_allows() -> None:
+    session = Session(plan=a_plan(pace={"rate": "1/s"}))
+    session.counts.report()
+    # The burst.
+    await session.live(5, each=2)
+
+    live = session.counts.report().live
+    assert live.ends_at == pytest.approx(session.clock.wall() + OPEN - 10)
 
 
 async def test_a_later_wave_leaves_nothing_open_before_it() -> None:

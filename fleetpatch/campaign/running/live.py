@@ -10,6 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import starmap
+from math import inf
 from typing import Final, TypeAlias
 
 from msgspec.structs import replace
@@ -221,7 +222,8 @@ class LiveCounts:
         """Return the status at this moment; called about once a second."""
         now, overall = self._rates.look(self.clock.monotonic(), self._ended.total, waits=self.waits)
         summary = self._summary()
-        next_at, ends_at = self._expected(now or overall, summary.tally.open)
+        rate = min(now or overall, self._ceiling(summary))
+        next_at, ends_at = self._expected(rate, summary.tally.open)
         wave = self._wave
         live = Live(
             rate_now=now,
@@ -249,6 +251,15 @@ class LiveCounts:
         in_force = self.in_force()
         limits = {lane.cluster: limit_in_words(lane.pace, in_force) for lane in self._lanes}
         return {cluster: words for cluster, words in limits.items() if words}
+
+    def _ceiling(self, summary: Summary) -> float:
+        """Return how many targets a second the rates in force allow; infinite without a rate.
+
+        A rate that was lowered holds at once, while those measured are of the time before it.
+        """
+        rate = self.in_force().rate or self.plan.pace.rate or inf
+        # It holds for each cluster, and a target takes at least one request.
+        return rate * max(1, sum(tally.open > 0 for tally in summary.by_cluster.values()))
 
     def _expected(self, rate: float, open_targets: int) -> tuple[float | None, float | None]:
         """Return when the next wave is expected to begin, and when the run is expected to end."""
