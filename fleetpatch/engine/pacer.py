@@ -55,7 +55,8 @@ class Pacer:
     @property
     def pace(self) -> Pace:
         """The pace at the moment, and what limits it."""
-        return self._governor.pace(self._clock.monotonic())
+        pace = self._governor.pace(self._clock.monotonic())
+        return self.idle_workers.explained(pace, self.in_flight)
 
     @property
     def in_flight(self) -> int:
@@ -96,7 +97,7 @@ class Pacer:
         self._governor.answered(permit, signal, now, wait, self.count_left())
         self._call_next()
         if signal in TROUBLE or self._report.is_due(now):
-            self._report.note(self._governor.pace(now), now)
+            self._report.note(self.pace, now)
 
     def unused(self, permit: Permit) -> None:
         """Return a permit with which nothing was sent."""

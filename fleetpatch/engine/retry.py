@@ -67,7 +67,7 @@ class ClusterPatcher(msgspec.Struct, frozen=True):
             # Without a retry left, return the last result instead of raising RetryError.
             retry_error_callback=_retryable,
             # A requested shutdown ends the wait early.
-            sleep=context.shutdown.sleep,
+            sleep=lambda seconds: context.pacer.idle_workers.back_off(seconds, context.shutdown),
         )
         result: AttemptResult = await retrying(patcher.attempt)
         return await patcher.give_up(result) if isinstance(result, Retryable) else result

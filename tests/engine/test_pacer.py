@@ -244,6 +244,20 @@ async def test_the_ceiling_of_a_slow_server_is_reported_though_answers_come_toge
     assert [pace.cause for pace in reported] == [PaceCause.CONCURRENCY]
 
 
+async def test_workers_that_wait_for_their_retries_are_reported() -> None:
+    clock, reported = VirtualClock(), list[Pace]()
+    ceilings = Ceilings(concurrency=8)
+    pacer = Pacer(clock, ceilings, on_change=lambda _old, new: reported.append(new))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(pacer.idle_workers.back_off, 30.0, Shutdown(clock))
+        for _ in range(6):
+            await InFlight(pacer, clock, 1.0).send(1)
+
+    assert [pace.cause for pace in reported] == [PaceCause.BACKOFF]
+
+
 async def test_a_pause_holds_for_a_waiter_that_was_called_right_before_it() -> None:
     clock = VirtualClock()
     pacer, shutdown = Pacer(clock, Ceilings(concurrency=64), random=lambda: 0.0), Shutdown(clock)

@@ -13,7 +13,7 @@ from fleetpatch.engine.policy import PatchContext
 from fleetpatch.engine.retry import ClusterPatcher
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.outcome import Reason, Settlement
-from fleetpatch.model.pace import Ceilings
+from fleetpatch.model.pace import Ceilings, PaceCause
 from fleetpatch.rules.answers.verdicts import Verdict
 from fleetpatch.rules.running.backoff import Backoff
 from tests.engine.scripted import (
@@ -180,3 +180,21 @@ async def test_the_longest_wait_of_the_plan_counts_here_too() -> None:
     await scripted.settle()
 
     assert scripted.clock.slept == [3.0, 3.0]
+
+
+async def test_a_wait_for_a_retry_is_what_limits_the_pace_while_little_is_in_flight() -> None:
+    scripted = ScriptedPatcher().will(BUSY, ok(DONE))
+    pacer = scripted.patcher.context.pacer
+    causes = list[PaceCause]()
+
+    async def look() -> None:
+        causes.append(pacer.pace.cause)
+        for _ in range(2):
+            await scripted.clock.sleep(1.5)
+            causes.append(pacer.pace.cause)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(scripted.settle)
+        tasks.start_soon(look)
+
+    assert causes == [PaceCause.BACKOFF, PaceCause.BACKOFF, PaceCause.WORK]

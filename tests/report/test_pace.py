@@ -21,6 +21,10 @@ PLAN = PaceInForce()
         ),
         (Pace(9, 80.4, PaceCause.REFUSALS), "the server refuses more: 9 in flight, 80/s"),
         (Pace(4, None, PaceCause.STARTING), "the pace still rises: 4 in flight"),
+        (
+            Pace(9, None, PaceCause.BACKOFF),
+            "targets that were refused wait until they may be sent again",
+        ),
         (Pace(4, None, PaceCause.WORK), ""),
     ],
 )
