@@ -25,7 +25,7 @@ MEANING: Final = MappingProxyType(
         Reason.INAPPLICABLE: "the patch cannot be applied to its content; nothing was sent",
         Reason.OWNED: "another field manager owns a field of the apply; theirs was kept",
         Reason.UNREADABLE: "is nested too deep or cannot be decoded; it was not changed",
-        Reason.REJECTED: "the server refused the change as invalid",
+        Reason.REJECTED: "the server refused the change",
         Reason.FORBIDDEN: "the server does not allow us to change it",
         Reason.CONFLICT: "other writers kept changing it until the attempts were used up",
         Reason.EXHAUSTED: "the server kept failing, until the attempts or the time were used up",

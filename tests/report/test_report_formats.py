@@ -39,7 +39,7 @@ def test_markdown_reads_so(report: Report) -> None:
 
     assert lines[0] == ("## relabel is finished: 344 of 370 objects changed, 16 skipped, 10 failed")
     assert "  - **ticket** OPS-4711" in lines
-    assert "| failed | rejected | 10 | the server refused the change as invalid |" in lines
+    assert "| failed | rejected | 10 | the server refused the change |" in lines
     assert '+ label cost-centre: "4711"' in lines
     group = next(line for line in lines if line.startswith("- **failed: rejected**"))
     message = 'admission webhook "…" denied the request: … needs … GPUs'

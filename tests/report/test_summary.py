@@ -63,7 +63,7 @@ def test_a_summary_reads_so() -> None:
         "    drifted                     9  the same field was changed since the plan;"
         " that value was kept\n"
         "failed             3\n"
-        "    rejected                    3  the server refused the change as invalid\n"
+        "    rejected                    3  the server refused the change\n"
         "pending            5\n"
         "    in-doubt                    2  claimed, and not known to be sent or not;"
         " they are read before anything is sent\n"
