@@ -86,8 +86,9 @@ def _call(arguments: list[str]) -> int:
     except streams.ResultError as error:
         # First of all: the interpreter flushes stdout when it exits, and that would fail again.
         streams.discard_stdout()
+        state = f"; {error.state}" if error.state else ""
         streams.write_stderr(
-            f"fleetpatch: the result cannot be written to stdout ({error.strerror or error})"
+            f"fleetpatch: the result cannot be written to stdout ({error.strerror or error}){state}"
         )
         return Exit.BROKEN
     except OSError as error:

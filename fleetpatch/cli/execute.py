@@ -20,7 +20,7 @@ from fleetpatch.cli.event_loop import interruptible, run
 from fleetpatch.cli.options import Output, ResultFormat
 from fleetpatch.cli.output import print_summary
 from fleetpatch.cli.quiet import is_quiet
-from fleetpatch.cli.streams import ignoring_broken_pipe
+from fleetpatch.cli.streams import ResultError, ignoring_broken_pipe
 from fleetpatch.errors import Exit, Locked, RunFileError, SurroundingsError, UsageError
 from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.plan.schema import Plan
@@ -29,7 +29,7 @@ from fleetpatch.report.preview import QUESTION, confirmation_lines, is_yes, prev
 from fleetpatch.report.progress import watch_applying, watch_planning
 from fleetpatch.report.summary import not_continued
 from fleetpatch.report.terminal import write
-from fleetpatch.report.wording import command, several
+from fleetpatch.report.wording import command, kept, several
 from fleetpatch.rules.running.run_state import exit_code
 
 
@@ -111,14 +111,11 @@ def finish(
             if is_last:
                 signals.set_exit_code(code)
     except signals.Interrupted:
-        sys.stderr.write(_nothing_sent(_kept(planned)))
+        sys.stderr.write(_nothing_sent(planned))
         raise
     except SurroundingsError as error:
         raise type(error)(f"{error}; {_how_far(planned)}") from error
-    # The outcome is recorded, so a closed stdout does not make the command fail.
-    with ignoring_broken_pipe():
-        print_summary(summary, settings, output)
-        sys.stdout.flush()
+    _print_result(summary, settings, output)
     return code
 
 
@@ -138,17 +135,34 @@ def _apply(
         return summary
 
 
+def _print_result(summary: Summary, settings: Settings, output: Output | ResultFormat) -> None:
+    """Print the summary. Raises ResultError, which says how far the run got."""
+    try:
+        # The outcome is recorded, so a closed stdout does not make the command fail.
+        with ignoring_broken_pipe():
+            print_summary(summary, settings, output)
+            sys.stdout.flush()
+    except ResultError as error:
+        error.state = f"{_ended(summary)}; `{command('status', *summary.words)}` shows it"
+        raise
+
+
 def _how_far(planned: Summary) -> str:
     """Say how far a run got that an error of our own surroundings ended."""
     run_file = planned.run_file
     try:
-        tally = summarize(run_file).tally
+        ended = _ended(summarize(run_file))
     except (Locked, RunFileError):
         return f"how far the run got cannot be read from {run_file}"
+    return f"{ended}; continue with `{command('resume', *planned.words)}`"
+
+
+def _ended(summary: Summary) -> str:
+    """Return `run NAME: 3 of 4 targets have ended, 1 more may have been sent`."""
+    tally = summary.tally
     ended = f"{tally.total - tally.open} of {several(tally.total, 'target')} have ended"
     sent = f", {tally.in_doubt} more may have been sent" if tally.in_doubt else ""
-    resume = command("resume", *planned.words)
-    return f"run {planned.info.run}: {ended}{sent}; continue with `{resume}`"
+    return f"run {summary.info.run}: {ended}{sent}"
 
 
 def _confirm(planned: Summary) -> None:
@@ -156,8 +170,7 @@ def _confirm(planned: Summary) -> None:
     view = preview(Path(planned.run_file))
     write(preview_lines(view, advise=False), sys.stderr)
     write(confirmation_lines(planned), sys.stderr)
-    kept = _kept(planned)
-    ask(kept=f" ({kept})", declined=_nothing_sent(kept))
+    ask(kept=f" ({kept(planned)})", declined=_nothing_sent(planned))
 
 
 def ask(*, kept: str = "", declined: str = "Nothing was sent.\n") -> None:
@@ -190,9 +203,5 @@ def _answer() -> str:
     return answer
 
 
-def _kept(planned: Summary) -> str:
-    return f"the run is kept: `{command('apply', *planned.words)}` carries it out"
-
-
-def _nothing_sent(kept: str) -> str:
-    return f"Nothing was sent; {kept}.\n"
+def _nothing_sent(planned: Summary) -> str:
+    return f"Nothing was sent; {kept(planned)}.\n"

@@ -33,7 +33,12 @@ _WITHOUT_CURSOR: Final = frozenset({"dumb", "unknown"})
 
 
 class ResultError(OSError):
-    """stdout cannot be written, and not because its reader has exited."""
+    """stdout cannot be written, and not because its reader has exited.
+
+    `state` says how far the run got whose result is lost; empty if no run was carried out.
+    """
+
+    state: str = ""
 
 
 def replace_standard() -> None:

@@ -143,7 +143,7 @@ class LogFile:
         place = "stdout" if self._is_stdout else self._path
         return LogError(
             f"{place}: the log {what} ({error.strerror}); fleetpatch sends nothing without a "
-            "log: free space on the disk or name another file with --log-file, then resume the run"
+            "log: free space on the disk or name another file with --log-file"
         )
 
 

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from fleetpatch.model.outcome import Reason
-from fleetpatch.model.run import RunState, WindowState
+from fleetpatch.model.run import RunState, Summary, WindowState
 from fleetpatch.model.steering import Action, Request
 from fleetpatch.model.text import clean
 from fleetpatch.model.times import rfc3339
@@ -99,6 +99,11 @@ def window_text(window: WindowState) -> str:
 def command(*words: str) -> str:
     """Return a command for the shell, quoted if needed: `fleetpatch apply RUN`."""
     return shlex.join(("fleetpatch", *words))
+
+
+def kept(planned: Summary) -> str:
+    """Say that a planned run stays, and how it is carried out."""
+    return f"the run is kept: `{command('apply', *planned.words)}` carries it out"
 
 
 _STEERED: Final = MappingProxyType({Action.PAUSE: "paused", Action.CANCEL: "cancelled"})

@@ -189,7 +189,26 @@ def test_a_log_that_cannot_be_written_stops_the_run_before_the_first_patch(
 
     # Below the line that says that the run begins.
     last = replace(ended, err=ended.err.splitlines(keepends=True)[-1])
-    reports_in_one_line(last, r"/dev/full: the log cannot be written .*--log-file")
+    where = r"/dev/full: the log cannot be written .*--log-file"
+    reports_in_one_line(
+        last, where + r"; run paint-\S+: 0 of \d+ targets have ended; continue with"
+    )
+    assert server.sent() == before
+
+
+def test_a_run_whose_planning_cannot_be_logged_is_named(
+    call: Caller, tool: Tool, server: SandboxServer
+) -> None:
+    before = server.sent()
+
+    for verb in (("plan", "plan.yaml"), ("apply", "plan.yaml", "--yes")):
+        known = {path.stem for path in tool.state.rglob("*.run")}
+        ended = call(*verb, "--log-file", "/dev/full")
+
+        (run,) = {path.stem for path in tool.state.rglob("*.run")} - known
+        kept = rf"; nothing was sent; the run is kept: `fleetpatch apply {run}` carries it out\n"
+        reports_in_one_line(ended, r"/dev/full: the log cannot be written .*--log-file" + kept)
+        assert "resume" not in ended.err
     assert server.sent() == before
 
 

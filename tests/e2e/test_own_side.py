@@ -194,8 +194,12 @@ def test_a_result_for_a_full_disk_is_an_error_and_the_run_is_on_record(tool: Too
         full = shell('exec "$@" >/dev/full')
         file = tool.write("plan.yaml", paint())
 
-        for words in (("apply", file, "--yes"), ("status",), ("targets", "paint")):
-            broke(end(tool.start(*words, under=full)), r"cannot be written to stdout \(No space")
+        applied = end(tool.start("apply", file, "--yes", "--quiet", under=full))
+        broke(applied, r"cannot be written to stdout \(No space")
+        (run,) = (path.stem for path in tool.state.rglob("*.run"))
+        assert f"; run {run}: 20 of 20 targets have ended; `fleetpatch status {run}" in applied.err
+        for words in (("status",), ("targets", "paint")):
+            broke(end(tool.start(*words, under=full)), r"stdout \(No space[^;]*\)\n")
 
         assert tool.run("status", "paint", "-o", "json").json["outcomes"]["applied"] == 20
 

@@ -32,7 +32,7 @@ from fleetpatch.engine.dependents import Dependents, DependentSurvey
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.survey import KeptOwners, ListQuery, Survey
 from fleetpatch.engine.writer import JournalWriter
-from fleetpatch.errors import ClusterError, UnselectiveError, WindowClosed
+from fleetpatch.errors import ClusterError, LogError, UnselectiveError, WindowClosed
 from fleetpatch.journal import queries, tables
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import catalog, run_names
@@ -44,6 +44,7 @@ from fleetpatch.model.ports import Draft, Expressions
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import ClusterInfo, RunInfo, Standing, Summary, Usage
 from fleetpatch.model.text import clean
+from fleetpatch.report.wording import kept
 from fleetpatch.rules.patching.merging import RunMerging, ServerMerging
 from fleetpatch.rules.planning.guards import (
     find_unselective,
@@ -72,7 +73,7 @@ async def expand(
 
     Raises PlanError if kinds are not served or do not take the patch, before anything is listed;
     Refused if a guard refuses the plan (then no run file is left); ClusterError, CredentialsError,
-    KubeconfigError and RunFileError.
+    KubeconfigError and RunFileError; LogError if the plan cannot be logged (the run is kept).
     """
     settings = settings or Settings()
     source = plan if isinstance(plan, PlanFile) else PlanFile.of(plan)
@@ -263,17 +264,23 @@ def warnings_of(clusters: Sequence[ReadCluster]) -> Counter[str]:
 
 
 def log_expansion(journal: RunFile, clusters: Sequence[ReadCluster], settings: Settings) -> Summary:
-    """Log the expansion, and each target that needs no patch."""
+    """Log the expansion, and each target that needs no patch.
+
+    Raises LogError, which names the run: the run is planned by then, and stays.
+    """
     summary = queries.summary(journal)
-    with open_log_of(journal.path, summary.info.run, settings) as log:
-        events.plan_expanded(log, summary)
-        log_server_warnings(log, clusters, known=())
-        # A nightly call that finds nothing left to do does not log each object of the fleet.
-        ended = _ENDED if summary.tally.open else frozenset({Standing.SKIPPED})
-        found = queries.targets(journal, ended)
-        events.target_settled(
-            log, ((one.target, one.settlement) for one in found if one.settlement is not None)
-        )
+    try:
+        with open_log_of(journal.path, summary.info.run, settings) as log:
+            events.plan_expanded(log, summary)
+            log_server_warnings(log, clusters, known=())
+            # A nightly call that finds nothing left to do does not log each object of the fleet.
+            ended = _ENDED if summary.tally.open else frozenset({Standing.SKIPPED})
+            found = queries.targets(journal, ended)
+            events.target_settled(
+                log, ((one.target, one.settlement) for one in found if one.settlement is not None)
+            )
+    except LogError as error:
+        raise LogError(f"{error}; nothing was sent; {kept(summary)}") from error
     return summary
 
 
