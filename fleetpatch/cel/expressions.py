@@ -10,6 +10,12 @@ from typing import Final
 import msgspec
 
 from fleetpatch.cel import syntax
+from fleetpatch.cel.foreign_operators import (
+    ForeignOperator,
+    foreign_operators,
+    in_cel,
+    original,
+)
 from fleetpatch.cel.kubernetes import LIBRARY
 from fleetpatch.cel.order import in_order
 from fleetpatch.cel.runtime import BOOL, DYN, STRING, Compiled, CompileError, Environment, Mistake
@@ -104,11 +110,25 @@ class Language:
         try:
             return self._environment.compile(text)
         except CompileError as error:
-            known = list(self._names)
-            # A part with a mistake has the type `*error*`, which is the mistake of what uses it.
-            causes = [one for one in error.mistakes if "*error*" not in one.what]
-            found = [reworded(one, text, known) for one in causes or error.mistakes]
-            raise CompileError(found) from None
+            if foreign := foreign_operators(text):
+                raise CompileError(self._mistakes_beside(foreign, text)) from None
+            raise CompileError(self._reworded(error.mistakes, text)) from None
+
+    def _mistakes_beside(self, foreign: Sequence[ForeignOperator], text: str) -> list[Mistake]:
+        """Return operators that CEL does not have, and what else is wrong with the text."""
+        found = [one.mistake for one in foreign]
+        cel = in_cel(text, foreign)
+        try:
+            self._environment.compile(cel)
+        except CompileError as error:
+            found += [original(one, foreign) for one in self._reworded(error.mistakes, cel)]
+        return sorted(found, key=lambda one: one.offset)
+
+    def _reworded(self, mistakes: Sequence[Mistake], text: str) -> list[Mistake]:
+        known = list(self._names)
+        # A part with a mistake has the type `*error*`, which is the mistake of what uses it.
+        causes = [one for one in mistakes if "*error*" not in one.what]
+        return [reworded(one, text, known) for one in causes or mistakes]
 
     def _complete(self, compiled: Compiled, text: str) -> Node:
         node = syntax.decode(compiled.serialized)
@@ -151,7 +171,8 @@ class Language:
     def _used(self, text: str) -> set[str]:
         """Return the variables that a text uses, as far as it can be parsed."""
         try:
-            node = syntax.decode(self._environment.parse(text))
+            cel = in_cel(text, foreign_operators(text))
+            node = syntax.decode(self._environment.parse(cel))
         except CompileError:
             return set()
         return {name for one in syntax.walk(node) if (name := member_of("variables", one))}

@@ -10,8 +10,13 @@ from fleetpatch.cel.kubernetes import MISSING
 from fleetpatch.cel.runtime import Mistake
 
 _UNDECLARED: Final = re.compile(r"undeclared reference to '(.+?)' \(in container ''\)")
-_OVERLOAD: Final = re.compile(r"found no matching overload for '(.+?)' applied to '(.*)'")
+_OVERLOAD: Final = re.compile(r"found no matching overload for '(.+?)' applied to '\((.*)\)'")
 _OPERATOR: Final = re.compile(r"[\W_]+")
+# `_<_(string, timestamp)`, `(string).matches(int64)`, or without types: `_&&_`.
+_NO_OVERLOADS: Final = re.compile(
+    r"No matching overloads found : "
+    r"(?:\((?P<receiver>.*?)\)\.)?(?P<name>.+?)(?:\((?P<types>.*)\))?$"
+)
 _NO_KEY: Final = re.compile(r'NOT_FOUND: Key not found in map : "?(.*?)"?$', re.DOTALL)
 _CODE: Final = re.compile(r"^[A-Z_]{4,}: ")
 _TYPES: Final = MappingProxyType(
@@ -38,7 +43,6 @@ _RUNTIME: Final = MappingProxyType(
         r"Iteration budget exceeded": "the expression iterates too often",
         r"SELECT to non-message type": "a field is looked up in a value that is no map",
         r"basic_string: construction from null": "the object has text that is not Unicode",
-        r"No matching overloads found : (.*)": r"no function or operator \1 for these types",
     }
 )
 
@@ -59,6 +63,9 @@ def what_failed(message: str) -> str:
     """Return why an evaluation failed, from the message of the runtime."""
     if found := _NO_KEY.match(message):
         return f"no such key: {found[1]}"
+    if found := _NO_OVERLOADS.search(message):
+        types = ", ".join(filter(None, (found["receiver"], found["types"])))
+        return _no_overload(found["name"].replace("<jump_condition>", "_?_:_"), types)
     return _first(_RUNTIME, _CODE.sub("", message)) or "the expression failed"
 
 
@@ -107,7 +114,12 @@ def _no_overload(function: str, types: str) -> str:
         types = types.replace(name, word)
     # The operands of an operator are underscores in its name: `_[_]`, `_?_:_`.
     shown = function.replace("_", "") if _OPERATOR.fullmatch(function) else function.strip("@")
-    return f"{shown} does not take these types: {types}"
+    # The times of an object are text until they are converted.
+    operands = set(types.split(", "))
+    time = next((one for one in _TYPES.values() if operands == {"string", one}), None)
+    hint = f"; write {time}(...) around the text" if time else ""
+    given = f"these types: ({types}){hint}" if types else "a value of this type"
+    return f"{shown} does not take {given}"
 
 
 _MACROS: Final = frozenset({"all", "exists", "exists_one", "map", "filter"})

@@ -223,7 +223,21 @@ def test_a_list_that_is_made_of_a_map_is_in_the_order_of_its_keys(text: str, val
     [
         ("object.zz", "value: no such key: zz"),
         ("object.a.b.c", "value: a field is looked up in a value that is no map"),
-        ("object.a + object.l", "value: no function or operator _+_(int64, list) for these types"),
+        ("object.a + object.l", "value: + does not take these types: (int64, list)"),
+        ("-object.s", "value: - does not take these types: (string)"),
+        ("!object.s", "value: ! does not take a value of this type"),
+        ("object.s && true", "value: && does not take a value of this type"),
+        ("object.a ? 1 : 2", "value: ?: does not take a value of this type"),
+        ("object.a in object.a", "value: in does not take a value of this type"),
+        ("object.s.matches(object.a)", "value: matches does not take these types: (string, int64)"),
+        (
+            "object.s < now",
+            "value: < does not take these types: (string, timestamp); write timestamp(...) around",
+        ),
+        (
+            "duration('1h') > object.s",
+            "value: > does not take these types: (duration, string); write duration(...) around",
+        ),
         ("timestamp(object.s)", "value: "),
         ("1 / object.zero", "value: "),
         ("object.t", "value: "),

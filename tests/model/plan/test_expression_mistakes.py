@@ -44,6 +44,8 @@ def problems(text: str) -> list[str]:
         (WHERE % "'1 +«'", "the expression ends too early; complete it"),
         (WHERE % "'a «b'", "'b' is not allowed here"),
         (WHERE % "'(1«'", "')' is missing"),
+        (WHERE % "'object.kind «= \"a\"'", "'=' is not an operator of CEL; write '=='"),
+        (WHERE % "'object.a «and true'", "'and' is not an operator of CEL; write '&&'"),
         (WHERE % "«'\"abc'", "the quotes are not closed"),
         (WHERE % "'object.kind == «$x'", "'$' is not a part of CEL; remove it"),
         (WHERE % "«'obj.kind == \"a\"'", "there is no variable obj; did you mean object?"),
