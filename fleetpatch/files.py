@@ -15,6 +15,7 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,9 @@ _PRIVATE_FILE: Final = 0o600
 _PRIVATE_FOLDER: Final = 0o700
 _GROUP_FILE: Final = 0o660
 _GROUP_FOLDER: Final = 0o2770
+
+_START: Final = 64 * 1024
+"""Bytes that tell what a file is."""
 
 _KINDS: Final = (
     (stat.S_ISDIR, "Is a directory"),
@@ -144,6 +148,17 @@ def read_start(path: Path, size: int) -> tuple[bytes, int]:
         found = os.fstat(descriptor)
         _refuse_irregular(path, found)
         return file.read(size), found.st_size
+
+
+def has_other_content(path: Path, is_ours: Callable[[bytes], bool]) -> bool:
+    """Whether a path leads to a regular file that is not empty, and whose start is not ours.
+
+    `is_ours` gets the first 64 KiB. Raises OSError for a file that cannot be read.
+    """
+    if not is_regular(path):
+        return False
+    start, _ = read_start(path, _START)
+    return bool(start) and not is_ours(start)
 
 
 def mode_of_new(path: Path) -> int:

@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 import anyio
 from aiohttp import web
 
-from fleetpatch.errors import SurroundingsError
+from fleetpatch.errors import SurroundingsError, UsageError
 from fleetpatch.model.change import PatchType
 from fleetpatch.model.providers.capability import ProviderName
 from fleetpatch.model.providers.tables import capability
@@ -30,7 +30,12 @@ from fleetpatch.sandbox.apiserver.api import Api
 from fleetpatch.sandbox.apiserver.release import RELEASES, KubernetesVersion
 from fleetpatch.sandbox.apiserver.store import Store
 from fleetpatch.sandbox.apiserver.writes import Writes
-from fleetpatch.sandbox.cci.credentials import FILE_NAME, IssuedCredentials, write_credentials
+from fleetpatch.sandbox.cci.credentials import (
+    FILE_NAME,
+    IssuedCredentials,
+    are_credentials,
+    write_credentials,
+)
 from fleetpatch.sandbox.cci.gateway import Gateway
 from fleetpatch.sandbox.cci.iam import Iam
 from fleetpatch.sandbox.cci.patch_limits import PatchLimits
@@ -40,9 +45,9 @@ from fleetpatch.sandbox.chaos.faults import Faults
 from fleetpatch.sandbox.chaos.profiles import Chaos
 from fleetpatch.sandbox.counters import RequestCounters
 from fleetpatch.sandbox.handler import Handler
-from fleetpatch.sandbox.kubeconfig import write_kubeconfig
+from fleetpatch.sandbox.kubeconfig import LOOPBACK, is_kubeconfig, write_kubeconfig
+from fleetpatch.sandbox.private import require_replaceable
 
-LOOPBACK: Final = "127.0.0.1"
 TOKEN_LIFETIME: Final = 86_400.0
 """The default lifetime of IAM's tokens, in seconds: a day, as on the real service."""
 
@@ -149,9 +154,11 @@ class Sandbox:
     async def start(cls, options: SandboxOptions) -> AsyncIterator[Self]:
         """Serve until the block ends.
 
-        Raises SurroundingsError if the port is in use or a file cannot be written.
+        Raises SurroundingsError if the port is in use or a file cannot be written, and UsageError
+        if a file would be lost.
         """
         sandbox = cls(options)
+        sandbox._require_replaceable()
         # Bound first, since the uids depend on the address; connections are refused until it
         # listens. The files are written after that, so that their reader can connect at once.
         async with AsyncExitStack() as stack:
@@ -185,6 +192,18 @@ class Sandbox:
             await web.SockSite(runner, bound, backlog=_BACKLOG).start()
         # With port 0 only the socket knows the port.
         return f"http://{LOOPBACK}:{bound.getsockname()[1]}"
+
+    def _require_replaceable(self) -> None:
+        """Check the files before anything is served; they are checked again when written."""
+        path = self._options.kubeconfig
+        if path is None:
+            return  # in a new folder
+        with _writing(path):
+            require_replaceable(path, is_kubeconfig)
+        if self._options.provider is ProviderName.CCI:
+            path = path.parent / FILE_NAME
+            with _writing(path):
+                require_replaceable(path, are_credentials)
 
     def _write_kubeconfig(self, stack: AsyncExitStack, server: str) -> Path:
         path = self._options.kubeconfig
@@ -245,6 +264,9 @@ def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) 
 def _writing(path: Path) -> Iterator[None]:
     try:
         yield
+    except FileExistsError as error:
+        where = "a file in another folder" if path.name == FILE_NAME else "another file"
+        raise UsageError(f"{path} {error.strerror}; name {where} with --kubeconfig") from error
     except OSError as error:
         raise SurroundingsError(
             f"{path}: cannot be written: {error.strerror}; name another file with --kubeconfig"

@@ -18,7 +18,7 @@ from lightkube.config.kubeconfig import KubeConfig
 from lightkube.resources.batch_v1 import Job
 from lightkube.types import PatchType
 
-from fleetpatch.errors import SurroundingsError
+from fleetpatch.errors import SurroundingsError, UsageError
 from fleetpatch.model.providers.capability import ProviderName
 from fleetpatch.sandbox.apiserver.access import ADMIN, GUEST
 from fleetpatch.sandbox.cci.iam import identifier
@@ -339,6 +339,23 @@ async def test_credentials_that_cannot_be_written_are_reported(tmp_path: Path) -
     with pytest.raises(SurroundingsError, match=r"cci\.env: cannot be written"):
         async with Sandbox.start(options):
             pass
+
+
+async def test_only_credentials_of_a_sandbox_are_replaced(tmp_path: Path) -> None:
+    path, kubeconfig = tmp_path / "cci.env", tmp_path / "some.kubeconfig"
+    options = SandboxOptions(jobs=0, provider=ProviderName.CCI, kubeconfig=kubeconfig)
+    async with Sandbox.start(options):
+        pass
+    async with Sandbox.start(options) as again:
+        written = path.read_text(encoding="utf-8")
+        assert again.credentials.token in written
+
+    for text in (written.replace("sandbox-domain", "acme"), f"{written}MORE=1\n", "CCI_TOKEN=x\n"):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(UsageError, match=r"cci\.env exists already, .* in another folder with"):
+            async with Sandbox.start(options):
+                pass
+        assert path.read_text(encoding="utf-8") == text
 
 
 def test_the_kubernetes_sandbox_does_not_have_these_paths(running: SandboxThread) -> None:

@@ -7,12 +7,14 @@ import asyncio
 import json
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 
-from fleetpatch.errors import SurroundingsError
+from fleetpatch.errors import SurroundingsError, UsageError
 from fleetpatch.sandbox.apiserver.access import ADMIN
 from fleetpatch.sandbox.chaos.profiles import Action, Chaos, ChaosRule
 from fleetpatch.sandbox.server import Ready, Sandbox, SandboxOptions, serve
@@ -24,7 +26,7 @@ EMPTY = SandboxOptions(jobs=0, namespaces=0)
 
 async def test_the_kubeconfig_names_the_server_and_is_private(tmp_path: Path) -> None:
     path = tmp_path / "kubeconfig"
-    path.write_text("old", encoding="utf-8")
+    path.touch()
     path.chmod(0o644)
 
     async with Sandbox.start(SandboxOptions(jobs=0, kubeconfig=path)) as sandbox:
@@ -72,6 +74,66 @@ async def test_a_kubeconfig_that_cannot_be_written_is_reported(tmp_path: Path) -
     with pytest.raises(SurroundingsError, match="name another file with --kubeconfig"):
         async with Sandbox.start(SandboxOptions(jobs=0, kubeconfig=path)):
             pass
+
+
+async def test_the_kubeconfig_of_an_earlier_sandbox_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "kubeconfig"
+    tokens = set()
+
+    for _ in range(2):
+        async with Sandbox.start(SandboxOptions(jobs=0, kubeconfig=path)) as sandbox:
+            tokens.add(json.loads(path.read_text(encoding="utf-8"))["users"][0]["user"]["token"])
+            assert sandbox.token(ADMIN) in tokens
+
+    assert len(tokens) == 2
+
+
+def remote(config: dict[str, Any]) -> None:
+    config["clusters"][0]["cluster"]["server"] = "https://prod.example.com:6443"
+
+
+def extended(config: dict[str, Any]) -> None:
+    config["users"].append({"name": "prod", "user": {"token": "precious"}})
+
+
+def with_a_preference(config: dict[str, Any]) -> None:
+    config["contexts"][0]["context"]["namespace"] = "team-a"
+
+
+@pytest.mark.parametrize("change", [remote, extended, with_a_preference])
+def test_a_kubeconfig_that_has_more_than_a_sandbox_wrote_is_kept(
+    tmp_path: Path, change: Callable[[dict[str, Any]], None]
+) -> None:
+    path = tmp_path / "kubeconfig"
+    anyio.run(start, path)
+    config = json.loads(path.read_text(encoding="utf-8"))
+    change(config)
+    path.write_text(json.dumps(config), encoding="utf-8")
+
+    refuses_to_replace(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["kind: Config\nusers: []\n", "precious", "{", "{}", "[]", "[" * 60_000, '{"x": "\xff"}'],
+)
+def test_a_file_of_another_kind_is_kept(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "kubeconfig"
+    path.write_text(text, encoding="latin-1")
+
+    refuses_to_replace(path)
+
+
+async def start(path: Path) -> None:
+    async with Sandbox.start(SandboxOptions(jobs=0, kubeconfig=path)):
+        pass
+
+
+def refuses_to_replace(path: Path) -> None:
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match=r"exists already, .*; name another file with --kubeconf"):
+        anyio.run(start, path)
+    assert path.read_bytes() == before
 
 
 async def test_a_hung_request_does_not_delay_the_stop_of_the_sandbox() -> None:

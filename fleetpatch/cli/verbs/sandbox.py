@@ -54,7 +54,11 @@ def command(
         ),
     ] = "none",
     kubeconfig: Annotated[
-        Path | None, typer.Option(help="Where to write the kubeconfig [a temporary file].")
+        Path | None,
+        typer.Option(
+            help="Where to write the kubeconfig [a temporary file]. Only a file that the sandbox"
+            " wrote is replaced."
+        ),
     ] = None,
 ) -> None:
     """Serve the embedded API server with a sample fleet.

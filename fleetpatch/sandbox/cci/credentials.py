@@ -10,6 +10,7 @@ from typing import Final, Self
 from fleetpatch.sandbox.private import write_private
 
 FILE_NAME: Final = "cci.env"
+_NOT_SECRET: Final = ("CCI_DOMAIN", "CCI_USER", "CCI_PROJECT")
 _KEY_LENGTH: Final = 20
 _KEY_LETTERS: Final = string.ascii_uppercase + string.digits
 
@@ -57,9 +58,21 @@ class IssuedCredentials:
 
 
 def write_credentials(path: Path, credentials: IssuedCredentials) -> None:
-    """Write `KEY=value` lines to a file with mode 0600, replacing an old one. Raises OSError."""
+    """Write `KEY=value` lines to a file with mode 0600. It replaces only one of a sandbox.
+
+    Raises OSError.
+    """
     lines = (f"{key}={value}\n" for key, value in credentials.variables().items())
-    write_private(path, "".join(lines).encode())
+    write_private(path, "".join(lines).encode(), are_credentials)
+
+
+def are_credentials(content: bytes) -> bool:
+    """Whether these are credentials of a sandbox: its names, with any secrets."""
+    found = [line.partition("=") for line in content.decode(errors="replace").splitlines()]
+    known = IssuedCredentials.generate().variables()
+    if [key for key, _, _ in found] != list(known):
+        return False
+    return all(value == known[key] for key, _, value in found if key in _NOT_SECRET)
 
 
 def secrets_equal(given: str, known: str) -> bool:
