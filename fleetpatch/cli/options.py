@@ -120,6 +120,15 @@ def in_existing_folder(path: Path | None) -> Path | None:
     return path
 
 
+def _log_file(path: Path | None) -> Path | None:
+    from fleetpatch.report.logfile import is_other_file
+
+    path = in_existing_folder(path)
+    if path is not None and is_other_file(path):
+        raise typer.BadParameter(f"{path} exists already and is not a log; name another file")
+    return path
+
+
 def named_once(argument: T | None, option: T | None, *, what: str, verb: str) -> T:
     """Return the file that an argument or `-f` names. Raises UsageError for none and for both."""
     if argument is not None and option is not None:
@@ -178,7 +187,7 @@ LogFileOption: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         "--log-file",
-        callback=in_existing_folder,
+        callback=_log_file,
         help="The structured log [beside the run file, .jsonl]; - is stdout.",
         show_default=False,
     ),

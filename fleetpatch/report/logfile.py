@@ -29,6 +29,9 @@ FLUSH_SIZE: Final = 64 * 1024
 _SYSTEM_FOLDERS: Final = ("/dev", "/proc")
 """Folders whose links the system makes, so they may be followed: `/dev/stdout`, `/dev/fd/3`."""
 
+_START_OF_LINE: Final = b'{"timestamp":"'
+"""The start of every line of a log (`fleetpatch.report.logs`)."""
+
 
 class LogFile:
     """An append-only file. Lines that could not be written stay in the buffer.
@@ -145,6 +148,34 @@ class LogFile:
             f"{place}: the log {what} ({error.strerror}); fleetpatch sends nothing without a "
             "log: free space on the disk or name another file with --log-file"
         )
+
+
+def is_other_file(path: Path) -> bool:
+    """Whether a path that a person named leads to a file which is not a log: a plan, for example.
+
+    False for a device, a pipe and a stream, and where opening it says what is wrong, as of a link.
+    """
+    try:
+        if is_stdout(path) or not _is_plain(path):
+            return False
+        files.refuse_foreign(path)
+        return files.has_other_content(path, _is_log)
+    except (OSError, ValueError):
+        return False
+
+
+def _is_log(start: bytes) -> bool:
+    """Whether a file that begins like this has lines of JSON objects, also if the first was cut.
+
+    A crash leaves the start of a line, or only a line end; people cut the start of a file off.
+    Another program's lines may be in it as well, but no plan in one line.
+    """
+    lines = [line for line in start.split(b"\n") if line]
+    if any(line.startswith(_START_OF_LINE) for line in lines[:2]):
+        return True
+    if all(_START_OF_LINE.startswith(line) for line in lines):
+        return True
+    return lines[0].startswith(b'{"') and b'"apiVersion"' not in lines[0]
 
 
 def _is_plain(path: Path) -> bool:

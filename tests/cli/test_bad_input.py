@@ -9,6 +9,7 @@ Left out: mistakes within plan files (tests/model/plan/test_plan_mistakes.py), k
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +68,8 @@ NAMES = [
     ),
     ("sandbox --chaos broken.yaml", r"broken\.yaml: not valid YAML; correct the file"),
     ("plan good.yaml --run-file good.yaml", r"good\.yaml exists already; name another"),
+    ("plan good.yaml --log-file good.yaml", r"good\.yaml exists already and is not a log; name"),
+    ("apply good.yaml --yes --log-file few.yaml", r"few\.yaml exists already and is not a log"),
     ("plan good.yaml --log-file no/log", r"there is no folder no; make it, or name another"),
     ("apply good.yaml --digest abc --yes", r"its digest is sha256:\w+, not abc: it is not the one"),
 ]
@@ -131,12 +134,20 @@ def plan_files(tool: Tool, server: SandboxServer) -> Iterator[None]:
     assert server.sent() == before
 
 
+def contents(tool: Tool) -> dict[Path, bytes]:
+    """The files that are given to the commands."""
+    return {path: path.read_bytes() for path in tool.folder.glob("*.yaml")}
+
+
 @pytest.mark.parametrize(("line", "message"), USAGE + NAMES)
 def test_a_wrong_command_line_is_reported_in_one_line(
-    call: Caller, line: str, message: str
+    call: Caller, tool: Tool, line: str, message: str
 ) -> None:
+    before = contents(tool)
+
     ended = call(*line.split())
 
+    assert contents(tool) == before
     assert (ended.code, ended.out) == (2, "")
     assert re.match(r"fleetpatch: [^\n]*\n\Z", ended.err), ended.err
     assert re.search(message, ended.err), ended.err

@@ -56,10 +56,30 @@ def test_a_page_is_one_private_file_and_nothing_is_printed(
 
 def test_a_page_is_replaced_by_the_next_one(tool: Tool, call: Caller, run: str) -> None:
     file = tool.folder / "report.html"
-    file.write_text("old")
+    file.touch()
+    assert call("report", run, "--html", "report.html").code == 0
+    file.write_text(file.read_text(encoding="utf-8") + "old", encoding="utf-8")
 
     assert call("report", run, "--html", "report.html").code == 0
-    assert "old" not in file.read_text(encoding="utf-8")[:100]
+    assert not file.read_text(encoding="utf-8").endswith("old")
+
+
+@pytest.mark.parametrize(
+    "text", ["kind: Config\n", "<!doctype html>\n<title>fleetpatch </title>\n", "\xff"]
+)
+def test_a_file_that_is_no_page_of_a_report_is_kept(
+    tool: Tool, call: Caller, run: str, text: str
+) -> None:
+    file = tool.folder / "mine"
+    file.write_text(text, encoding="latin-1")
+
+    ended = call("report", run, "--html", "mine")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "fleetpatch: --html mine exists already and is not a page of `report`; name another file\n"
+    )
+    assert file.read_text(encoding="latin-1") == text
 
 
 def test_a_page_may_go_to_stdout(call: Caller, run: str) -> None:

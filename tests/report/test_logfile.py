@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleetpatch.errors import LogError
-from fleetpatch.report.logfile import LogFile
+from fleetpatch.report.logfile import LogFile, is_other_file
 
 
 @pytest.fixture
@@ -26,6 +26,59 @@ def say(log: LogFile, *lines: bytes) -> None:
     for line in lines:
         log.write(line + b"\n")
     log.flush()
+
+
+LINES = b'{"timestamp":"2026-01-01T00:00:00.000Z"}\n{"timestamp":"2026-01-01T00:00:01.000Z"}\n'
+
+
+@pytest.mark.parametrize("cut", range(len(LINES)))
+def test_a_log_is_known_wherever_a_crash_has_cut_it(path: Path, cut: int) -> None:
+    path.write_bytes(LINES[:cut])
+    assert not is_other_file(path)
+
+    # The next session begins a new line, which a rotation may put into a new file.
+    log = LogFile(path)
+    say(log, LINES)
+    log.close()
+    assert not is_other_file(path)
+    for kept in (b"\n" + LINES, LINES[cut:] + LINES):
+        path.write_bytes(kept)
+        assert not is_other_file(path)
+
+
+def test_lines_of_another_program_may_be_in_a_log(path: Path) -> None:
+    path.write_text('{"event":"backup.finished"}\n')
+
+    assert not is_other_file(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "apiVersion: fleetpatch/v1\n",
+        '{\n  "apiVersion": "fleetpatch/v1"\n}\n',
+        "{apiVersion: fleetpatch/v1}\n",
+        '{"apiVersion":"fleetpatch/v1"}\n',
+        '\n\nkind: {"a": 1}\n',
+        "SQLite format 3\0",
+        "[]\n",
+        " ",
+    ],
+)
+def test_another_file_is_no_log(path: Path, text: str) -> None:
+    path.write_text(text)
+
+    assert is_other_file(path)
+
+
+def test_streams_devices_and_missing_files_are_no_other_files(path: Path) -> None:
+    os.mkfifo(path)
+    with path.with_name("other").open("w+b") as other:
+        other.write(b"text")
+        other.flush()
+        named = [path, path.with_name("none"), path / "x", Path("-"), Path("/dev/null")]
+        named.append(Path(f"/dev/fd/{other.fileno()}"))
+        assert [one for one in named if is_other_file(one)] == []
 
 
 def test_a_log_that_was_renamed_is_opened_again_at_its_path(path: Path) -> None:

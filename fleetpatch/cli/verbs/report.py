@@ -51,9 +51,13 @@ def command(
             "stdout takes one format: give one of --markdown, --json, --csv and --html -"
         )
     if html is not None:
-        from fleetpatch.report.document.page import page, require_extra
+        from fleetpatch.report.document.page import is_page, page, require_extra
 
         require_extra()
+        if not to_stdout and files.has_other_content(html, is_page):
+            raise UsageError(
+                f"--html {html} exists already and is not a page of `report`; name another file"
+            )
     named = named_runs(Settings(state_dir=state_dir).runs, runs)
     if html is not None or not csv:
         report = report_of(named.paths, named.name, time.time(), named.undos)

@@ -38,6 +38,7 @@ _USUAL: Final = 500
 _LONG: Final = 2000
 """Characters of a text that are shown: one of many, any other, and a description or a command."""
 _HERE: Final = Path(__file__).parent
+_GENERATOR: Final = b'<meta name="generator" content="fleetpatch '
 _NEEDED: Final = ("jinja2", "pygal")
 _THINNEST: Final = 0.4
 """Per cent of a bar that are visible."""
@@ -73,6 +74,11 @@ def require_extra() -> None:
             f"an HTML page needs the extra `report`: {EXTRA}; --markdown, --json and --csv work"
             " without it"
         )
+
+
+def is_page(start: bytes) -> bool:
+    """Whether a file that begins like this is a page of a report."""
+    return start.startswith(b"<!doctype html>") and _GENERATOR in start.partition(b"<title>")[0]
 
 
 def page(report: Report) -> str:
