@@ -67,7 +67,11 @@ class ObjectSelection(NamedTuple):
             )
 
     def _check_namespaces(self) -> None:
-        """Raise UsageError unless either some namespaces are named, or all."""
+        """Raise UsageError unless either some namespaces are named, each for itself, or all."""
+        for names in self.namespaces or ():
+            if "," in names:
+                each = " ".join(f"-n {name.strip()}" for name in names.split(",") if name.strip())
+                raise UsageError(f"-n: {names!r} names several; repeat the option: {each}")
         if self.namespaces and self.all_namespaces:
             raise UsageError("-n and -A cannot be combined: use -n for some namespaces, -A for all")
         if self.objects is not None and (self.namespaces or self.all_namespaces):

@@ -84,6 +84,7 @@ WORDS = [
     ),
     ("label jobs.batch a=1 -A -n x -l app=etl", r"-n and -A cannot be combined: use -n for some"),
     ("annotate jobs.batch a=1 -n x -n y -A", r"-n and -A cannot be combined"),
+    ("label jobs.batch a=1 -n x,y -l app=etl", r"-n: 'x,y' names several; .*option: -n x -n y$"),
     ("label jobs.batch a=1 -A", r"-l: is missing, so every object .* pass --all"),
     ("annotate jobs.batch a=1 -A", r"-l: is missing, so every object .* pass --all"),
     ("label jobs.batch a=1 -A -l app=nix", r"does not match any object; check its names"),

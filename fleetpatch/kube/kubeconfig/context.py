@@ -121,6 +121,8 @@ def choose_context(documents: Sequence[KubeconfigFile], name: str | None) -> Con
     known = ", ".join(sorted(_names(documents, "contexts"))) or "none"
     # The first file with a `current-context` decides, as for all repeated settings.
     name = name or next(filter(None, (document.current_context for document in documents)), "")
+    if not name and not _names(documents, "contexts"):
+        raise KubeconfigError(f"{files}: no contexts; add one, or name another file in $KUBECONFIG")
     if not name:
         raise KubeconfigError(f"{files}: no current-context; choose one of these: {known}")
     context = _find(documents, "contexts", name)

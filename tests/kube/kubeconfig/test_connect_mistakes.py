@@ -28,7 +28,7 @@ async def test_a_kubeconfig_that_does_not_exist_is_named(tmp_path: Path) -> None
         (f"users: [{{token: {TOKEN}", r"config:1:\d+: is not YAML"),
         (f"\ttoken: {TOKEN}", "is not YAML"),
         ("- a", "top level must be a mapping"),
-        ("", "no current-context; choose one of these: none"),
+        ("", "config: no contexts; add one, or name another file"),
         ("contexts: {a: b}", "`contexts` must be a list"),
         ("contexts: [{context: {}}]", "`contexts` must be a list of named entries"),
         ("contexts: [{name: a}, {name: b}]", "no current-context; choose one of these: a, b"),
