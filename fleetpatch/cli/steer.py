@@ -45,7 +45,8 @@ def steer(run: str, action: Action, output: Output, state_dir: Path | None, **mo
         return
     if not followed.changed:
         typer.echo(
-            f"Nothing was changed: {path.stem} is not live, see {command('status', path.stem)}"
+            f"Nothing was changed: {path.stem} is {followed.state} already,"
+            f" see {command('status', path.stem)}"
         )
         return
     where = f"; {followed.holder} follows" if followed.holder else ""

@@ -48,7 +48,7 @@ def verification_line(verification: Verification) -> str:
         for result, count in counts.items()
         if count and result is not VerifyResult.HOLDS
     ]
-    held = f"{number(counts[VerifyResult.HOLDS])} of {several(verification.targets, 'object')} hold"
+    held = _held(verification, "object")
     wave = f"wave {verification.wave}: " if verification.wave else ""
     text = ", ".join([f"{wave}{held}", *others])
     return f"Verified: {text} ({moment(verification.ended_at)}, by {clean(verification.by)})"
@@ -60,11 +60,7 @@ def verified_lines(summary: Summary, objects: Sequence[VerifiedTarget]) -> Itera
     if found is None:
         raise AssertionError("the run was verified")
     counts = found.counts
-    held = counts[VerifyResult.HOLDS]
-    yield (
-        f"Run {clean(summary.info.run)} is verified: {number(held)} of"
-        f" {several(found.targets, 'changed object')} hold."
-    )
+    yield f"Run {clean(summary.info.run)} is verified: {_held(found, 'changed object')}."
     yield ""
     for result, count in counts.items():
         yield f"{result.value:<10}{number(count):>10}  {MEANING[result]}{_by(found, result)}"
@@ -76,7 +72,7 @@ def verified_lines(summary: Summary, objects: Sequence[VerifiedTarget]) -> Itera
     if objects:
         yield ""
         yield from table(_HEADER, map(_row, objects[:OBJECTS_SHOWN]), first_to_go=_FIRST_TO_GO)
-    not_holding = found.targets - held
+    not_holding = found.targets - counts[VerifyResult.HOLDS]
     if not_holding > OBJECTS_SHOWN:
         yield f"... and {number(not_holding - OBJECTS_SHOWN)} more"
     if not_holding:
@@ -98,6 +94,11 @@ def as_json(summary: Summary, objects: Iterable[VerifiedTarget]) -> dict[str, Js
         "verification": found and verification_as_json(found),
         "objects": [verified_as_json(one) for one in objects],
     }
+
+
+def _held(found: Verification, noun: str) -> str:
+    verb = "holds" if found.targets == 1 else "hold"
+    return f"{number(found.counts[VerifyResult.HOLDS])} of {several(found.targets, noun)} {verb}"
 
 
 def _is_listed(counts: dict[VerifyResult, int], result: VerifyResult) -> bool:

@@ -198,7 +198,9 @@ def test_a_planned_run_is_cancelled_and_cannot_be_paused(tool: Tool, server: San
     assert tool.run("cancel", run, "--reason", "not today").code == 0
     assert (status(tool, run)["state"], status(tool, run)["causeCode"]) == ("halted", "cancelled")
     assert tool.run("apply", run, "--yes").code == 4
-    assert tool.run("cancel", run).out.startswith("Nothing was changed")
+    for verb in ("cancel", "pause"):
+        again = tool.run(verb, run)
+        assert again.out.startswith(f"Nothing was changed: {run} is cancelled already, see"), verb
     assert "use --yes" in tool.run("resume", run).err
     assert server.sent() == 0
 
@@ -243,7 +245,8 @@ def test_a_paused_run_is_steered_while_another_run_of_its_plan_is_live(
         assert end(process).code == 5
     with applying(tool, server, "--new"):
         paused_again = tool.run("pause", first)
-        assert paused_again.out.startswith("Nothing was changed"), paused_again.err
+        said = f"Nothing was changed: {first} is paused already, see"
+        assert paused_again.out.startswith(said), paused_again.err
         assert tool.run("pace", first, "--rate", "900/s").code == 0
 
     assert status(tool, first)["pace"]["rate"] == 900.0

@@ -257,7 +257,7 @@ def test_of_a_campaign_each_object_counts_for_its_latest_run(tool: Tool, jobs: J
     assert [one["run"] for one in found] == [second, first]
     assert [results(one) for one in found] == [{"holds": 1}, {"holds": 4, "reverted": 1}]
     status = tool.run("status", "paint").out
-    assert "Verified: 1 of 1 object hold" in status.partition(f"Run {second} is")[2]
+    assert "Verified: 1 of 1 object holds (" in status.partition(f"Run {second} is")[2]
     assert f"Run {first}: Verified: 4 of 5 objects hold, 1 reverted" in status
 
 

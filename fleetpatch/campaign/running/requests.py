@@ -35,11 +35,12 @@ _STATE_AFTER: Final = {Action.PAUSE: RunState.PAUSED, Action.CANCEL: RunState.HA
 class Followed(msgspec.Struct, frozen=True):
     """How a request was followed: by a session (`holder`), or in the run file (None).
 
-    `changed` is False where the run was in the requested state already.
+    `changed` is False where the run was not live already, and `state` is what it is then.
     """
 
     holder: Holder | None = None
     changed: bool = True
+    state: str = ""
 
 
 def ask(
@@ -88,11 +89,12 @@ def _without_session(run_file: Path, request: Request, settings: Settings) -> Fo
         if any(one.id == request.id for one in journal.steering):
             return Followed()  # by a session that has ended since
         if not _may_change(journal, request):
-            return Followed(changed=False)
+            state = "cancelled" if journal.is_cancelled else journal.state.value
+            return Followed(changed=False, state=state)
         crashed = journal.state is RunState.RUNNING
         # Noted last: a request that is noted counts as followed, also after a crash in between.
-        if state := _STATE_AFTER.get(request.action):
-            journal.set_state(state, cause_of(request))
+        if after := _STATE_AFTER.get(request.action):
+            journal.set_state(after, cause_of(request))
         journal.note_steering(request)
         with open_log_of(run_file, journal.info.run, settings) as log:
             if crashed:
