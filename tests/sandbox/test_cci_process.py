@@ -54,6 +54,14 @@ def test_an_invalid_lifetime_is_bad_usage(tool: Tool) -> None:
     assert "'soon' is not a valid duration; write it as 30s, 5m, 2h or 1h30m" in ended.err
 
 
+def test_the_lifetime_of_tokens_is_refused_where_there_are_none(tool: Tool) -> None:
+    # With a profile that does not exist, nothing is served without the refusal either.
+    ended = tool.run("sandbox", "--token-lifetime", "90s", "--chaos", "none-such")
+
+    assert ended.code == 2
+    assert "--token-lifetime is for CCI; add --provider cci, or leave it out" in ended.err
+
+
 def test_an_unknown_provider_is_bad_usage(tool: Tool) -> None:
     ended = tool.run("sandbox", "--provider", "aws")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from fleetpatch.cli.lean_imports import load_libraries
+from fleetpatch.errors import UsageError
 from fleetpatch.model.providers.capability import ProviderName
 from fleetpatch.model.units import read_duration
 from fleetpatch.sandbox.apiserver.release import KubernetesVersion
@@ -66,6 +67,8 @@ def command(
     When it is ready it prints one JSON line with server, kubeconfig and pid, and for CCI with the
     file of credentials. It ends on SIGTERM, SIGHUP or Ctrl-C.
     """
+    if token_lifetime is not None and provider is not ProviderName.CCI:
+        raise UsageError("--token-lifetime is for CCI; add --provider cci, or leave it out")
     load_libraries()
 
     from fleetpatch.cli.event_loop import run
