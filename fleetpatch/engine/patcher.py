@@ -239,6 +239,7 @@ class TargetPatcher:
             self._goal,
             self._version,
             seen,
+            before=self.target.before,
             sent_before=sent_before,
             guarded=self._policy.always_guarded,
             dry_run=self._policy.dry_run,

@@ -2,37 +2,77 @@
 
 A server adds defaults to new values and drops nulls from maps. Servers before 1.22 also drop the
 null entries of lists in a merge patch (`fleetpatch.rules.patching.merge_patch`).
+
+So an object may hold a wanted value and have more fields. The value before the change decides what
+such a field is: it is new, or it should have been removed.
 """
 
-from collections.abc import Iterable
+from typing import Final
 
 from fleetpatch.model.equality import deep_equal
-from fleetpatch.model.fields import ABSENT, Value
+from fleetpatch.model.fields import ABSENT, Json, Value
+from fleetpatch.rules.answers.further_fields import Further, is_new, none
+
+_NAME: Final = "name"
+"""What identifies most entries of lists."""
 
 
-def covers(current: Value, wanted: Value) -> bool:
-    """Return whether `current` is `wanted`, possibly with more fields."""
-    return _is_at_least(current, wanted, drops_null_entries=False)
+def is_stored_form(current: Value, wanted: Value, further: Further = none) -> bool:
+    """Return whether some server stores `wanted` as `current`: without nulls, else the same."""
+    return _is_at_least(current, wanted, ABSENT, further, drops=True)
 
 
-def is_stored_form(current: Value, wanted: Value) -> bool:
-    """Return whether some server stores `wanted` as `current`."""
-    return _is_at_least(current, wanted, drops_null_entries=True)
+def covers(
+    current: Value,
+    wanted: Value,
+    before: Value,
+    further: Further = is_new,
+    *,
+    drops_null_entries: bool = False,
+) -> bool:
+    """Return whether `current` holds what a change from `before` to `wanted` leaves.
+
+    It may have more fields, as far as `further` allows them. A value that still is as before is not
+    changed, unless it was as wanted.
+    """
+    if deep_equal(current, wanted):
+        return True
+    if deep_equal(current, before):
+        return False
+    return _is_at_least(current, wanted, before, further, drops=drops_null_entries)
 
 
-def _is_at_least(current: Value, wanted: Value, *, drops_null_entries: bool) -> bool:
-    def are(current: Iterable[Value], wanted: Iterable[Value]) -> bool:
-        pairs = zip(current, wanted, strict=True)
-        return all(_is_at_least(*pair, drops_null_entries=drops_null_entries) for pair in pairs)
-
+def _is_at_least(
+    current: Value, wanted: Value, before: Value, further: Further, *, drops: bool
+) -> bool:
     # A wanted null in a map is a removal, or is dropped.
     if deep_equal(current, wanted) or (wanted is None and current is ABSENT):
         return True
     if isinstance(current, dict) and isinstance(wanted, dict):
-        return are(map(current.get, wanted), wanted.values())
+        old = before if isinstance(before, dict) else {}
+        return all(
+            _is_at_least(current.get(key, ABSENT), each, old.get(key, ABSENT), further, drops=drops)
+            for key, each in wanted.items()
+        ) and all(
+            key in wanted or further(key, each, old.get(key, ABSENT))
+            for key, each in current.items()
+        )
     if isinstance(current, list) and isinstance(wanted, list):
         # The entries of a list have no names, so additional ones are a difference.
-        if drops_null_entries and len(current) < len(wanted):
+        if drops and len(current) < len(wanted):
             wanted = [entry for entry in wanted if entry is not None]
-        return len(current) == len(wanted) and are(current, wanted)
+        return len(current) == len(wanted) and all(
+            _is_at_least(each, entry, _entry_before(before, entry, position), further, drops=drops)
+            for position, (each, entry) in enumerate(zip(current, wanted, strict=True))
+        )
     return False
+
+
+def _entry_before(before: Value, entry: Json, position: int) -> Value:
+    """Return what a wanted entry of a list was before: the one of its name, else of its place."""
+    if not isinstance(before, list):
+        return ABSENT
+    if isinstance(entry, dict) and _NAME in entry:
+        named = (old for old in before if isinstance(old, dict) and _NAME in old)
+        return next((old for old in named if deep_equal(old[_NAME], entry[_NAME])), ABSENT)
+    return before[position] if position < len(before) else ABSENT

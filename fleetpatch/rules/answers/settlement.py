@@ -21,7 +21,8 @@ if the plan says so.
 """
 
 from collections.abc import Callable, Collection, Iterable
-from typing import Final, TypeAlias
+from types import MappingProxyType
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -45,8 +46,9 @@ from fleetpatch.model.fields import (
 )
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
 from fleetpatch.model.target import Seen, Target
-from fleetpatch.rules.answers.covering import covers, is_stored_form
+from fleetpatch.rules.answers.covering import is_stored_form
 from fleetpatch.rules.answers.field_owners import is_owned_by_us, is_written_by_us, other_writer
+from fleetpatch.rules.answers.holding import Holds, Writers, holder, is_stored
 from fleetpatch.rules.answers.merges import may_be_merged
 from fleetpatch.rules.answers.steps import End, OnDrift, Send, Step
 from fleetpatch.rules.patching.computed import change_of_target
@@ -87,12 +89,12 @@ def after_read(
     if not seen.is_readable_at({*values, *target.before}):
         return End(Reason.UNREADABLE, _unreadable(seen, sent=sent))
     found = _found(values, seen)
-    # An undo wants the whole value of before: a map with further keys was not put back.
-    holds = deep_equal if isinstance(change, Restoration) else covers
-    if not (missing := _missing(values, found, holds)):
+    holds = holder(target, change, seen, writers, lost=lost)
+    missing = {path: value for path, value in values.items() if not holds(path, found[path], value)}
+    if not missing:
         return _end_with_wanted(target, values, found, seen, writers)
     repeatable = is_repeatable(change)
-    ours = _ours(target, change, values, seen, writers, lost=lost)
+    ours = _ours(target, change, values, seen, writers, holds, lost=lost)
     drift = _drift(target.before, values, seen, ours, accepts_wanted=repeatable)
     if drift:
         # An undo never overwrites: a later change by another writer is not ours to revert.
@@ -120,6 +122,7 @@ def after_patch(
     known_version: str,
     seen: Seen,
     *,
+    before: Fields = MappingProxyType({}),
     sent_before: bool = False,
     guarded: bool = True,
     dry_run: bool = False,
@@ -128,6 +131,7 @@ def after_patch(
     """Decide after a 200: patched, already set, or accepted by the server without effect.
 
     - `known_version`: the resourceVersion before the PATCH, as far as we know.
+    - `before`: the values that the PATCH replaced; a field that is not in it was absent.
     - `sent_before`: an earlier PATCH of ours may have made that version.
     - `guarded`: the PATCH carried that version.
     - `uncertain`: returns the fields that only the server knows how to merge. It is called only if
@@ -145,7 +149,11 @@ def after_patch(
     wrote_other = _unless_same(found, values)
     if wrote_other is None:
         return _accepted(seen, unchanged=unchanged, dry_run=dry_run)
-    missing = _missing(values, found, is_stored_form)
+    missing = {
+        path: value
+        for path, value in values.items()
+        if not is_stored(change, found[path], value, before.get(path, ABSENT))
+    }
     if missing and not may_be_merged(change, missing, uncertain, untouched=untouched):
         # Without the version as a guard, another writer may have written the values that are not
         # as wanted.
@@ -221,12 +229,8 @@ def _unreadable(seen: Seen, *, sent: bool) -> str:
     return f"{seen.unreadable}; it may contain our change" if sent else seen.unreadable
 
 
-_Writers: TypeAlias = Collection[str] | None
-"""The field managers that we write as; None if no PATCH of ours can have reached the server."""
-
-
 def _end_with_wanted(
-    target: Target, values: Fields, found: Fields, seen: Seen, writers: _Writers
+    target: Target, values: Fields, found: Fields, seen: Seen, writers: Writers
 ) -> End:
     """End a target that holds all wanted values."""
     # Fields that were as wanted before do not show who wrote the others.
@@ -239,7 +243,7 @@ def _end_with_wanted(
 
 
 def _end_by_writer(
-    changed: Iterable[Path], seen: Seen, writers: _Writers, wrote: Fields | None
+    changed: Iterable[Path], seen: Seen, writers: Writers, wrote: Fields | None
 ) -> End:
     """End a target that holds all wanted values, depending on who wrote them."""
     if writers is None:
@@ -254,7 +258,8 @@ def _ours(
     change: Change,
     values: Fields,
     seen: Seen,
-    writers: _Writers,
+    writers: Writers,
+    holds: Holds,
     *,
     lost: bool,
 ) -> Fields:
@@ -269,10 +274,16 @@ def _ours(
         for path, current in _found(target.before, seen).items()
         if not deep_equal(current, target.before[path])
     }
+
+    def is_wanted(path: Path, current: Value) -> bool:
+        if path not in values:
+            return False
+        # Further fields may be another writer's, unless our PATCH may have been carried out.
+        stored = is_stored_form(current, values[path])
+        return stored or (lost and holds(path, current, values[path]))
+
     was_done = writers is not None and any(
-        path in values
-        and is_stored_form(current, values[path])
-        and is_owned_by_us(seen, path, writers)
+        is_wanted(path, current) and is_owned_by_us(seen, path, writers)
         for path, current in found.items()
     )
 
@@ -282,7 +293,7 @@ def _ours(
             return True
         if writers is None or not was_done:
             return False
-        wanted = is_repeatable(change) and path in values and is_stored_form(current, values[path])
+        wanted = is_repeatable(change) and is_wanted(path, current)
         if wanted and not other_writer(seen, [path], writers):
             return True
         # A webhook may have changed the value of our PATCH. But if no answer was lost, the guard
@@ -304,7 +315,7 @@ def _not_effective(missing: Fields, found: Fields, version: str, *, wrote: Field
 
 
 def _overwrite(
-    change: PlanChange, seen: Seen, rules: MergeRules, *, matches: bool, writers: _Writers
+    change: PlanChange, seen: Seen, rules: MergeRules, *, matches: bool, writers: Writers
 ) -> Step:
     """Plan the change again, from the current values of the object."""
     match need(change, seen, rules):
@@ -336,11 +347,6 @@ def _found(values: Fields, seen: Seen) -> Fields:
     return {path: look_up(document, path) for path in values}
 
 
-def _missing(values: Fields, found: Fields, holds: Callable[[Value, Value], bool]) -> Fields:
-    """The wanted values that the object does not hold."""
-    return {path: value for path, value in values.items() if not holds(found[path], value)}
-
-
 def _unless_same(found: Fields, values: Fields) -> Fields | None:
     """Return `found`, or None if it equals `values`: the run file records differences only."""
     return None if deep_equal(found, values) else found
@@ -351,8 +357,8 @@ def _drift(
 ) -> str:
     """Name the fields that are not as planned; empty if there are none.
 
-    Fields in `ours` are left out. With `accepts_wanted`, so are fields that hold their wanted
-    value.
+    Fields in `ours` are left out. With `accepts_wanted`, so are fields that hold exactly their
+    wanted value: in a value with more fields, these may be another writer's.
     """
     document = seen.document()
 

@@ -4,8 +4,8 @@ The questions have an order:
 
 1. Is it the same object? A recreated one never had our values.
 2. Can the fields be read?
-3. Do all fields have the values that the run left? They may have more entries, except after an
-   undo, which puts whole values back.
+3. Do all fields have the values that the run left? They may have further entries that were not
+   there before the run, except after an undo, which puts whole values back.
 4. Is one of the others as it was before the change? Then it was reverted: a single field is enough,
    since somebody works against the change.
 5. Otherwise it was changed to something else.
@@ -15,7 +15,7 @@ from typing import Final
 
 from fleetpatch.model.change import Change, Restoration
 from fleetpatch.model.equality import deep_equal
-from fleetpatch.model.fields import ABSENT, Path, show, show_value
+from fleetpatch.model.fields import ABSENT, Fields, Path, show, show_value
 from fleetpatch.model.outcome import Settlement
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.model.text import clean
@@ -38,19 +38,22 @@ def verify(change: Change, target: Target, settlement: Settlement, seen: Seen | 
     left = applied_values(change, target, settlement)
     if not seen.is_readable_at(left):
         return unread(seen.unreadable)
-    holds = deep_equal if isinstance(change, Restoration) else covers
     found = {path: seen.value(path) for path in left}
-    lost = [path for path, value in left.items() if not holds(found[path], value)]
+    before = values_before(target, settlement)
+
+    def is_at(path: Path, values: Fields, others: Fields) -> bool:
+        if isinstance(change, Restoration):
+            return deep_equal(found[path], values[path])
+        return covers(found[path], values[path], others.get(path, ABSENT))
+
+    lost = [path for path in left if not is_at(path, left, before)]
     if not lost:
         return _owned(VerifyResult.HOLDS, seen, list(left))
-    before = values_before(target, settlement)
     reverted = [
         path
         for path in lost
         # A field that was as wanted before the change cannot be put back.
-        if path in before
-        and holds(found[path], before[path])
-        and not deep_equal(before[path], left[path])
+        if path in before and is_at(path, before, left) and not deep_equal(before[path], left[path])
     ]
     detail = "; ".join(
         f"{show(path)} is {show_value(found[path])}, and the run left {show_value(left[path])}"

@@ -252,3 +252,45 @@ def test_a_long_value_and_control_characters_of_a_server_are_cut_and_removed() -
 
 def test_fields_that_nothing_owns_hold_without_a_manager() -> None:
     assert found(RED, seen_job({}), seen_job({"team": "red"})) == Verified(VerifyResult.HOLDS)
+
+
+ENTRY: Any = {"name": "c", "image": "i"}
+
+
+@pytest.mark.parametrize(
+    ("before", "left", "now", "result"),
+    [
+        # What the run removed is there again.
+        ([{**ENTRY, "env": [1]}], [ENTRY], [{**ENTRY, "env": [1]}], VerifyResult.REVERTED),
+        ({"a": 1, "b": 2}, {"a": 1}, {"a": 1, "b": 2}, VerifyResult.REVERTED),
+        # With another value it is another change.
+        ([{**ENTRY, "env": [1]}], [ENTRY], [{**ENTRY, "env": [2]}], VerifyResult.CHANGED),
+        # What the run added is gone, or has another value.
+        ([ENTRY], [{**ENTRY, "env": [1]}], [ENTRY], VerifyResult.REVERTED),
+        ([ENTRY], [{**ENTRY, "env": [1]}], [{**ENTRY, "env": [2]}], VerifyResult.CHANGED),
+        # What was there neither before nor after is another writer's, beside our change.
+        ([{**ENTRY, "env": [1]}], [ENTRY], [{**ENTRY, "args": [1]}], VerifyResult.HOLDS),
+        ([], [ENTRY], [{**ENTRY, "resources": {}}], VerifyResult.HOLDS),
+    ],
+)
+def test_a_removal_within_a_field_holds_while_it_is_not_reverted(
+    before: Any, left: Any, now: Any, result: VerifyResult
+) -> None:
+    wanted: Fields = {("spec", "l"): left}
+
+    assert found(BODY, whole({"l": before}), whole({"l": now}), wanted=wanted).result is result
+
+
+def test_defaults_that_the_answer_showed_are_no_reversion() -> None:
+    before, stored = [{**ENTRY, "n": 1}], [{**ENTRY, "image": "new", "n": 1}]
+    wanted: Fields = {("spec", "l"): [{"name": "c", "image": "new"}]}
+
+    holds = found(
+        BODY,
+        whole({"l": before}),
+        whole({"l": stored}),
+        wanted=wanted,
+        wrote={("spec", "l"): stored},
+    )
+
+    assert holds.result is VerifyResult.HOLDS

@@ -1,0 +1,127 @@
+"""Removals within lists and maps: where the unchanged object has all that is wanted, and more.
+
+Covered: a PATCH that a gateway did not deliver, a conflict, drift within the field, an undo after a
+later change, a verification, a 200 without effect. Left out: the rules (tests/rules/answers).
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.gateways import Forward, gateway
+from tests.e2e.sandboxes import SandboxServer, sandbox
+from tests.e2e.tool import Tool, plan
+
+KINDS = {"kinds": ["tfjobs"], "namespaces": ["rm"], "selector": "app=x"}
+PATH = "/apis/kubeflow.org/v1/namespaces/rm/tfjobs"
+ENTRY = {"name": "c", "image": "i"}
+WITH_ENV: Any = {"l": [{**ENTRY, "env": ["A"]}]}
+WITHOUT: Any = {"l": [ENTRY]}
+REMOVALS: dict[str, Any] = {
+    "merge": {"merge": {"spec": WITHOUT}},
+    "json": {"json": [{"op": "remove", "path": "/spec/l/0/env"}]},
+}
+
+
+@pytest.fixture
+def server(tool: Tool) -> Iterator[SandboxServer]:
+    with sandbox(tool, jobs=0) as served:
+        space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "rm"}}
+        assert served.client.request("POST", "/api/v1/namespaces", space).status == 201
+        yield served
+
+
+def created(server: SandboxServer, spec: Any) -> None:
+    head = {"name": "j", "namespace": "rm", "labels": {"app": "x"}}
+    job = {"apiVersion": "kubeflow.org/v1", "kind": "TFJob", "metadata": head, "spec": spec}
+    assert server.client.request("POST", PATH, job).status == 201
+
+
+def write(server: SandboxServer, body: Any) -> None:
+    answer = server.client.request("PATCH", f"{PATH}/j", body, "application/merge-patch+json")
+    assert answer.status == 200
+
+
+def spec(server: SandboxServer) -> Any:
+    return server.client.request("GET", f"{PATH}/j").body["spec"]
+
+
+def planned(tool: Tool, patch: Any) -> None:
+    ended = tool.run("plan", tool.write("plan.yaml", plan("removal", KINDS, patch=patch)))
+    assert ended.code == 0, ended.err
+
+
+def reasons(tool: Tool, *words: str) -> Any:
+    ended = tool.run(*words, "removal", "--yes", "-o", "json")
+    assert ended.code in {0, 3}, ended.err
+    return ended.json["reasons"]
+
+
+@pytest.mark.parametrize("status", [504, 200])
+@pytest.mark.parametrize("patch", REMOVALS)
+def test_a_removal_that_a_gateway_swallows_is_not_taken_for_done(
+    tool: Tool, server: SandboxServer, patch: str, status: int
+) -> None:
+    created(server, WITH_ENV)
+    swallowed: list[str] = []
+
+    def swallows(forward: Forward, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        if method != "PATCH" or swallowed:
+            return forward(method, path, body)
+        swallowed.append(path)
+        # With 200 it answers with the object as it is, as a webhook would leave it.
+        return forward("GET", path.partition("?")[0], b"") if status == 200 else (status, b"")
+
+    with gateway(server, swallows) as opened:
+        opened.redirect(server.kubeconfig)
+        planned(tool, REMOVALS[patch])
+        ended = reasons(tool, "apply")
+
+    if status == 200:
+        assert ended == {"failed": {"not-effective": 1}}
+        assert spec(server) == WITH_ENV
+    else:
+        assert ended == {"applied": {"patched": 1}}
+        assert spec(server) == WITHOUT
+
+
+@pytest.mark.parametrize("patch", REMOVALS)
+def test_after_a_conflict_a_removal_is_carried_out_and_a_reversion_is_found(
+    tool: Tool, server: SandboxServer, patch: str
+) -> None:
+    created(server, WITH_ENV)
+    planned(tool, REMOVALS[patch])
+    write(server, {"metadata": {"annotations": {"seen": "1"}}})
+
+    assert reasons(tool, "apply") == {"applied": {"patched": 1}}
+    assert spec(server) == WITHOUT
+
+    assert tool.run("verify", "removal").code == 0
+    write(server, {"spec": WITH_ENV})
+    assert tool.run("verify", "removal").code == 3
+
+
+def test_a_later_change_of_what_is_to_be_removed_is_drift(
+    tool: Tool, server: SandboxServer
+) -> None:
+    created(server, WITH_ENV)
+    planned(tool, REMOVALS["merge"])
+    others = {"l": [{**ENTRY, "env": ["OTHER"], "args": ["OTHER"]}]}
+    write(server, {"spec": others})
+
+    assert reasons(tool, "apply") == {"skipped": {"drifted": 1}}
+    assert spec(server) == others
+
+
+def test_an_undo_keeps_what_another_writer_made_of_our_change(
+    tool: Tool, server: SandboxServer
+) -> None:
+    created(server, WITHOUT)
+    planned(tool, {"merge": {"spec": WITH_ENV}})
+    assert reasons(tool, "apply") == {"applied": {"patched": 1}}
+    others = {"l": [{**ENTRY, "env": ["OTHER"], "args": ["OTHER"]}]}
+    write(server, {"spec": others})
+
+    assert reasons(tool, "undo") == {"skipped": {"drifted": 1}}
+    assert spec(server) == others

@@ -1,0 +1,195 @@
+"""What is decided about fields that hold more than was wanted, by their values before the change.
+
+Covered: removals in lists and maps that were not done, after a read and after a 200; defaults that
+a server adds again; lost answers; values of other writers, also in an undo. Left out: the
+comparison itself (test_covering.py), lists that merge by a schema (test_merges.py).
+"""
+
+from typing import Any
+
+import pytest
+
+from fleetpatch.model.change import BodyPatch, Change, PatchType, Restoration
+from fleetpatch.model.fields import Fields, Path
+from fleetpatch.model.outcome import Reason
+from fleetpatch.model.target import Seen
+from fleetpatch.rules.answers.settlement import after_patch, after_read
+from fleetpatch.rules.answers.steps import End, OnDrift, Send, Step
+from tests.fakes import document, seen_whole, target_with
+from tests.values import replace
+
+L: Path = ("spec", "l")
+S: Path = ("spec", "s")
+MERGE = BodyPatch(PatchType.MERGE, {})
+JSON = BodyPatch(PatchType.JSON, [])
+UNDO = Restoration(whole=True)
+
+ENV: Any = [{"name": "c", "image": "i", "env": ["A"]}]
+NO_ENV: Any = [{"name": "c", "image": "i"}]
+OTHER: Any = [{"name": "c", "image": "i", "env": ["OTHER"], "args": ["OTHER"]}]
+DEFAULTS: dict[str, Any] = {"imagePullPolicy": "Always", "resources": {}}
+BY_US = [{"manager": "fleetpatch", "fieldsV1": {"f:spec": {"f:l": {}, "f:s": {}}}}]
+BY_OTHER = [{"manager": "kubectl", "fieldsV1": {"f:spec": {"f:l": {}, "f:s": {}}}}]
+
+
+def seen(value: Any, version: str = "11", managed: Any = (), **more: Any) -> Seen:
+    made = document("etl-1", "uid-1", version, spec={"l": value, **more})
+    return replace(seen_whole(made), managed_fields=list(managed))
+
+
+def read(
+    change: Change,
+    before: Any,
+    wanted: Any,
+    now: Seen,
+    *,
+    also: tuple[Fields, Fields] = ({}, {}),
+    sent: bool = True,
+    lost: bool = False,
+) -> Step:
+    target = target_with(seen(before, "10"), {L: before, **also[0]}, {L: wanted, **also[1]})
+    return after_read(
+        target, change, now, matches=True, sent=sent, lost=lost, on_drift=OnDrift.SKIP
+    )
+
+
+def reason(step: Step) -> Reason | None:
+    return step.reason if isinstance(step, End) else None
+
+
+@pytest.mark.parametrize("lost", [True, False])
+@pytest.mark.parametrize("change", [MERGE, JSON, BodyPatch(PatchType.STRATEGIC, {})])
+@pytest.mark.parametrize(
+    ("before", "wanted"),
+    [(ENV, NO_ENV), ({"a": 1, "b": 2}, {"a": 1}), ({"a": {"x": {}}}, {"a": {"x": {}, "y": None}})],
+)
+def test_a_removal_that_was_not_carried_out_is_sent_again(
+    change: Change, before: Any, wanted: Any, lost: bool
+) -> None:
+    step = read(change, before, wanted, seen(before, managed=BY_US), lost=lost)
+
+    assert step == Send({L: wanted}, "11")
+
+
+@pytest.mark.parametrize("lost", [True, False])
+@pytest.mark.parametrize("change", [MERGE, JSON])
+def test_what_another_writer_made_of_a_field_to_remove_is_drift(change: Change, lost: bool) -> None:
+    step = read(change, ENV, NO_ENV, seen(OTHER, managed=BY_OTHER), lost=lost)
+
+    assert reason(step) is Reason.DRIFTED
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_defaults_of_a_new_and_of_an_old_entry_do_not_hide_our_change(lost: bool) -> None:
+    wanted = [{"name": "c", "image": "new"}, {"name": "d", "image": "new"}]
+    before = [{"name": "c", "image": "old", **DEFAULTS}]
+    now = [{**entry, **DEFAULTS} for entry in wanted]
+
+    step = read(MERGE, before, wanted, seen(now, managed=BY_US), lost=lost)
+
+    assert isinstance(step, End)
+    assert (step.reason, step.wrote) == (Reason.SETTLED_BY_READING, {L: now})
+
+
+def test_a_default_of_a_custom_kind_is_ours_if_the_answer_was_lost_and_we_own_the_field() -> None:
+    before, wanted = [{"name": "c", "n": 1, "x": "old"}], [{"name": "c", "x": "new"}]
+    now = [{"name": "c", "n": 1, "x": "new"}]
+
+    ours = read(MERGE, before, wanted, seen(now, managed=BY_US), lost=True)
+    refused = read(MERGE, before, wanted, seen(now, managed=BY_US), lost=False)
+    others = read(MERGE, before, wanted, seen(now, managed=BY_OTHER), lost=True)
+
+    assert reason(ours) is Reason.SETTLED_BY_READING
+    assert reason(refused) is Reason.DRIFTED
+    assert reason(others) is Reason.DRIFTED
+
+
+def test_a_wanted_value_with_more_in_it_is_not_overwritten_for_the_sake_of_another_field() -> None:
+    now = seen([{"name": "c", "image": "new", "env": ["OTHER"]}], s="old", managed=BY_OTHER)
+    also: tuple[Fields, Fields] = ({S: "old"}, {S: "new"})
+
+    step = read(
+        MERGE, NO_ENV, [{"name": "c", "image": "new"}], now, also=also, sent=False, lost=False
+    )
+
+    assert reason(step) is Reason.DRIFTED
+
+
+@pytest.mark.parametrize("sent", [True, False])
+@pytest.mark.parametrize("lost", [True, False])
+@pytest.mark.parametrize(
+    "now",
+    [
+        OTHER,
+        [{"name": "c", "image": "i", "args": ["OTHER"]}],
+        [{"name": "c", "image": "i", "env": ["A"], "args": ["OTHER"]}],
+    ],
+)
+def test_an_undo_overwrites_no_later_change_within_a_field(
+    now: Any, lost: bool, sent: bool
+) -> None:
+    # The run set `env`, so the undo removes it.
+    step = read(UNDO, ENV, NO_ENV, seen(now, managed=BY_OTHER), sent=sent, lost=lost)
+
+    assert reason(step) is Reason.DRIFTED
+
+
+def test_an_undo_of_a_map_overwrites_no_later_change_in_it() -> None:
+    step = read(UNDO, {"a": 1, "b": 2}, {"a": 1}, seen({"a": 1, "b": 3, "c": 4}), sent=False)
+
+    assert reason(step) is Reason.DRIFTED
+
+
+@pytest.mark.parametrize("version", ["10", "11"])
+@pytest.mark.parametrize("change", [MERGE, JSON, UNDO])
+@pytest.mark.parametrize(
+    ("before", "wanted"),
+    [(ENV, NO_ENV), ({"a": 1, "b": 2}, {"a": 1}), (NO_ENV, ENV)],
+)
+def test_a_200_with_the_value_before_is_not_effective(
+    change: Change, before: Any, wanted: Any, version: str
+) -> None:
+    ended = after_patch(change, {L: wanted}, "10", seen(before, version), before={L: before})
+
+    assert ended.reason is Reason.NOT_EFFECTIVE
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted", "now"),
+    [
+        # Defaults in a new entry, and those that a body left out.
+        ([], [{"name": "c"}], [{"name": "c", "more": 1}]),
+        ([{"name": "c", "x": 1, **DEFAULTS}], [{"name": "c", "x": 2}], None),
+        # Of a custom kind, too.
+        ([{"name": "c", "x": 1, "n": 1}], [{"name": "c", "x": 2}], [{"name": "c", "x": 2, "n": 1}]),
+        # A default in place of what was removed.
+        ([{"name": "c", "n": 5}], [{"name": "c"}], [{"name": "c", "n": 1}]),
+        ([{"name": "c", "n": 5}], [{"name": "c", "n": None}], [{"name": "c"}]),
+    ],
+)
+def test_a_200_with_defaults_is_patched_and_records_them(
+    before: Any, wanted: Any, now: Any
+) -> None:
+    now = [{**wanted[0], **DEFAULTS}] if now is None else now
+
+    ended = after_patch(MERGE, {L: wanted}, "10", seen(now), before={L: before})
+
+    assert ended == End(Reason.PATCHED, "", "11", {L: now})
+
+
+def test_a_list_that_lacks_only_defaults_is_unchanged() -> None:
+    there = [{"name": "c", "image": "new", **DEFAULTS}]
+    wanted = [{"name": "c", "image": "new"}]
+
+    ended = after_patch(MERGE, {L: wanted}, "10", seen(there, "10"), before={L: there})
+
+    assert ended.reason is Reason.ALREADY_SET
+
+
+def test_an_undo_that_put_back_only_a_part_is_not_effective() -> None:
+    before, wanted = [{"name": "c", "x": 2, "env": ["A"]}], [{"name": "c", "x": 1}]
+    now = [{"name": "c", "x": 1, "env": ["A"]}]
+
+    ended = after_patch(UNDO, {L: wanted}, "10", seen(now), before={L: before})
+
+    assert ended.reason is Reason.NOT_EFFECTIVE
