@@ -125,3 +125,59 @@ def test_an_undo_keeps_what_another_writer_made_of_our_change(
 
     assert reasons(tool, "undo") == {"skipped": {"drifted": 1}}
     assert spec(server) == others
+
+
+@pytest.mark.parametrize("touched", [False, True])
+@pytest.mark.parametrize("kind", ["strategic", "apply"])
+def test_a_200_that_shows_a_merged_list_as_it_was_is_not_effective(
+    tool: Tool, server: SandboxServer, kind: str, touched: bool
+) -> None:
+    templates = "/api/v1/namespaces/rm/podtemplates"
+    old, new = ({"spec": {"containers": [{**ENTRY, "image": each}]}} for each in ("old", "new"))
+    head = {"name": "p", "namespace": "rm", "labels": {"app": "x"}}
+    made = {"apiVersion": "v1", "kind": "PodTemplate", "metadata": head, "template": old}
+    assert server.client.request("POST", templates, made).status == 201
+
+    def reverts(forward: Forward, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        if method != "PATCH":
+            return forward(method, path, body)
+        if touched:
+            seen = {"metadata": {"annotations": {"seen": "1"}}}
+            merge = "application/merge-patch+json"
+            server.client.request("PATCH", f"{templates}/p", seen, merge)
+        return forward("GET", path.partition("?")[0], b"")
+
+    with gateway(server, reverts) as opened:
+        opened.redirect(server.kubeconfig)
+        block = {**KINDS, "kinds": ["podtemplates"]}
+        force = {"force": True} if kind == "apply" else {}
+        patch = {kind: {"template": new}, **force}
+        ended = tool.run("plan", tool.write("plan.yaml", plan("removal", block, patch=patch)))
+        assert ended.code == 0, ended.err
+
+        assert reasons(tool, "apply") == {"failed": {"not-effective": 1}}
+
+
+@pytest.mark.parametrize("kind", ["strategic", "apply", "merge"])
+def test_defaults_that_a_server_adds_are_no_fault_of_a_change(
+    tool: Tool, server: SandboxServer, kind: str
+) -> None:
+    templates = "/api/v1/namespaces/rm/podtemplates"
+    containers = [{"name": "d", "image": "d", "ports": [{"containerPort": 80}]}, ENTRY]
+    head = {"name": "p", "namespace": "rm", "labels": {"app": "x"}}
+    old = {"spec": {"containers": [ENTRY]}}
+    made = {"apiVersion": "v1", "kind": "PodTemplate", "metadata": head, "template": old}
+    before = server.client.request("POST", templates, made).body["template"]
+    block = {**KINDS, "kinds": ["podtemplates"]}
+    force = {"force": True} if kind == "apply" else {}
+    patch = {kind: {"template": {"spec": {"containers": containers}}}, **force}
+    ended = tool.run("plan", tool.write("plan.yaml", plan("removal", block, patch=patch)))
+    assert ended.code == 0, ended.err
+
+    assert reasons(tool, "apply") == {"applied": {"patched": 1}}
+    assert tool.run("verify", "removal").code == 0
+    again = tool.run("apply", tool.folder / "plan.yaml", "--new", "--yes", "-o", "json")
+    assert again.code == 0, again.out
+    assert set(again.json["reasons"]) <= {"unchanged"}
+    assert reasons(tool, "undo") == {"applied": {"patched": 1}}
+    assert server.client.request("GET", f"{templates}/p").body["template"] == before

@@ -62,13 +62,13 @@ def _is_at_least(
         if drops and len(current) < len(wanted):
             wanted = [entry for entry in wanted if entry is not None]
         return len(current) == len(wanted) and all(
-            _is_at_least(each, entry, _entry_before(before, entry, position), further, drops=drops)
+            _is_at_least(each, entry, entry_before(before, entry, position), further, drops=drops)
             for position, (each, entry) in enumerate(zip(current, wanted, strict=True))
         )
     return False
 
 
-def _entry_before(before: Value, entry: Json, position: int) -> Value:
+def entry_before(before: Value, entry: Json, position: int) -> Value:
     """Return what a wanted entry of a list was before: the one of its name, else of its place."""
     if not isinstance(before, list):
         return ABSENT

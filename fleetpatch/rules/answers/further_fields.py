@@ -73,3 +73,8 @@ def is_new_or_default(name: str, value: Value, before: Value) -> bool:
 def is_new_or_kept(name: str, value: Value, before: Value) -> bool:
     """A field may that was not there, or is as before: a server adds defaults of its own again."""
     return is_new_or_default(name, value, before) or deep_equal(value, before)
+
+
+def is_new_or_changed(name: str, value: Value, before: Value) -> bool:
+    """A field may that was not there, or has another value than before, or a default of pods."""
+    return is_new_or_default(name, value, before) or not deep_equal(value, before)

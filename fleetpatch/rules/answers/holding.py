@@ -7,15 +7,17 @@ How much more depends on how sure it is that the server has carried out our PATC
 from collections.abc import Callable, Collection
 from typing import TypeAlias
 
-from fleetpatch.model.change import Change, Restoration
+from fleetpatch.model.change import BodyPatch, Change, PatchType, Restoration
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import ABSENT, Path, Value
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.answers.covering import covers, is_stored_form
 from fleetpatch.rules.answers.field_owners import is_owned_by_us
 from fleetpatch.rules.answers.further_fields import (
+    Further,
     any_further,
     is_default,
+    is_new_or_changed,
     is_new_or_default,
     is_new_or_kept,
 )
@@ -53,6 +55,17 @@ def is_stored(change: Change, current: Value, wanted: Value, before: Value) -> b
     # Nothing was changed. That is right only if the server added defaults of its own again.
     if deep_equal(current, before):
         return is_stored_form(current, wanted, is_default)
-    # What an undo puts back has its defaults already.
-    further = is_new_or_default if isinstance(change, Restoration) else any_further
-    return covers(current, wanted, before, further, drops_null_entries=True)
+    return covers(current, wanted, before, _further(change), drops_null_entries=True)
+
+
+def _further(change: Change) -> Further:
+    """Return which further fields a server that accepted the change may have added."""
+    match change:
+        # What an undo puts back has its defaults already.
+        case Restoration():
+            return is_new_or_default
+        # It is merged into what is there, defaults included: what is lacking was removed by name.
+        case BodyPatch(type=PatchType.STRATEGIC):
+            return is_new_or_changed
+        case _:
+            return any_further

@@ -1,34 +1,139 @@
-"""Whether a server has merged values correctly that are not as they were predicted."""
+"""Whether a server has merged values correctly that are not as they were predicted.
 
+A server writes the entries of a list as it likes (`1000m` as `1`) and in an order of its own, keeps
+what another manager owns, and merges some fields by rules that it alone knows.
+"""
+
+import re
 from collections.abc import Callable, Collection
+from decimal import Decimal
+from typing import Final
 
-from fleetpatch.model.change import Change, merges_by_schema
-from fleetpatch.model.fields import ABSENT, Fields, Path, Value
+from fleetpatch.model.change import Change, PatchType, merges_by_schema
+from fleetpatch.model.equality import deep_equal, is_among
+from fleetpatch.model.fields import ABSENT, Fields, Json, Path, Value
+from fleetpatch.rules.answers.covering import entry_before
+from fleetpatch.rules.answers.further_fields import any_further, is_default, is_new_or_changed
+
+_QUANTITY: Final = re.compile(
+    r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d{1,2})|([KMGTPE]i|[numkMGTPE]?))"
+)
+_UNITS: Final = {
+    "": Decimal(1),
+    **{
+        unit: Decimal(1000) ** power
+        for unit, power in zip("numkMGTPE", (-3, -2, -1, 1, 2, 3, 4, 5, 6), strict=True)
+    },
+    **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)},
+}
 
 
 def may_be_merged(
     change: Change,
     missing: Fields,
+    found: Fields,
+    before: Fields,
     uncertain: Callable[[], Collection[Path]],
     *,
     untouched: bool,
 ) -> bool:
     """Return whether the server may have merged the missing values correctly, in its own way.
 
-    A server writes the entries of a list as it likes (`1000m` as `1`), keeps what another manager
-    owns, and merges some fields by rules that it alone knows.
+    - `missing`: the predicted values of the fields that have others, which are in `found`.
+    - `before`: the values before; a field that is not in it was absent.
+    - `uncertain`: returns the fields that only the server knows how to merge.
+    - `untouched`: the version shows that the server changed nothing.
     """
     if not merges_by_schema(change):
         return False
-    # If the version has changed, the patch had an effect. Otherwise only lists are in question: the
-    # merged list may have been stored already.
-    if untouched:
-        return all(isinstance(value, list) for value in missing.values())
-    certain = {path for path, value in missing.items() if value is not ABSENT}
-    certain -= {path for path in certain if _has_list(missing[path])}
-    return not certain or certain <= set(uncertain())
+    by_apply = change.type is PatchType.APPLY
+    certain: list[Path] = []
+    for path, value in missing.items():
+        current, old = found[path], before.get(path, ABSENT)
+        # If the version has changed, the patch had an effect. Otherwise only lists are in question:
+        # the merged list may have been stored already.
+        if untouched and not isinstance(value, list):
+            return False
+        if value is ABSENT:
+            # An apply leaves what another manager owns.
+            if not by_apply and deep_equal(current, old):
+                return False
+        elif not (_has_list(value) and _is_alike(current, value, old, by_apply=by_apply)):
+            certain.append(path)
+    return not certain or _are_within(certain, uncertain())
 
 
 def _has_list(value: Value) -> bool:
     inner = value.values() if isinstance(value, dict) else ()
     return isinstance(value, list) or any(map(_has_list, inner))
+
+
+def _are_within(paths: Collection[Path], uncertain: Collection[Path]) -> bool:
+    """Return whether each of the paths is, or contains, or is within an uncertain one."""
+    return all(
+        any(all(one == other for one, other in zip(path, each, strict=False)) for each in uncertain)
+        for path in paths
+    )
+
+
+def _is_alike(current: Value, wanted: Value, before: Value, *, by_apply: bool) -> bool:
+    """Return whether `current` is `wanted` in another order and spelling, maybe with more in it."""
+    changed = not deep_equal(current, before)
+    further = (any_further if by_apply else is_new_or_changed) if changed else is_default
+    old_entries = _entries(before)
+
+    def may_be_added(entry: Json) -> bool:
+        return changed and (by_apply or not is_among(entry, old_entries))
+
+    def are_alike(entries: list[Json], wanted: list[Json], before: Value) -> bool:
+        left = list(entries)
+        for place, each in enumerate(wanted):
+            old = entry_before(before, each, place)
+            same = next((at for at, one in enumerate(left) if is_alike(one, each, old)), None)
+            if same is None:
+                return False
+            del left[same]
+        return all(map(may_be_added, left))
+
+    def is_alike(current: Value, wanted: Value, before: Value) -> bool:
+        if wanted is None and current is ABSENT:
+            return True
+        if isinstance(current, dict) and isinstance(wanted, dict):
+            old = before if isinstance(before, dict) else {}
+            return all(
+                is_alike(current.get(key, ABSENT), each, old.get(key, ABSENT))
+                for key, each in wanted.items()
+            ) and all(
+                key in wanted or further(key, each, old.get(key, ABSENT))
+                for key, each in current.items()
+            )
+        if isinstance(current, list) and isinstance(wanted, list):
+            return are_alike(current, wanted, before)
+        return deep_equal(current, wanted) or _is_same_quantity(current, wanted)
+
+    return is_alike(current, wanted, before)
+
+
+def _entries(value: Value) -> Collection[Json]:
+    """All entries of the lists in a value, at any depth."""
+    match value:
+        case dict():
+            return [entry for each in value.values() for entry in _entries(each)]
+        case list():
+            return [*value, *(entry for each in value for entry in _entries(each))]
+        case _:
+            return ()
+
+
+def _is_same_quantity(one: Value, other: Value) -> bool:
+    amount = _amount(one)
+    return amount is not None and amount == _amount(other)
+
+
+def _amount(value: Value) -> Decimal | None:
+    """The amount of a Kubernetes quantity, None for what is none."""
+    found = _QUANTITY.fullmatch(str(value)) if type(value) in (str, int, float) else None
+    if found is None:
+        return None
+    number, exponent, unit = found.groups()
+    return Decimal(number + (exponent or "")) * _UNITS[unit or ""]

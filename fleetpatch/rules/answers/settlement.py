@@ -154,7 +154,9 @@ def after_patch(
         for path, value in values.items()
         if not is_stored(change, found[path], value, before.get(path, ABSENT))
     }
-    if missing and not may_be_merged(change, missing, uncertain, untouched=untouched):
+    if missing and not may_be_merged(
+        change, missing, found, before, uncertain, untouched=untouched
+    ):
         # Without the version as a guard, another writer may have written the values that are not
         # as wanted.
         ours = found if guarded else {path: found[path] for path in found.keys() - missing.keys()}
