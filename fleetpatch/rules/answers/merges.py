@@ -18,6 +18,7 @@ from fleetpatch.rules.answers.further_fields import any_further, is_default, is_
 _QUANTITY: Final = re.compile(
     r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d{1,2})|([KMGTPE]i|[numkMGTPE]?))"
 )
+_LONGEST_QUANTITY: Final = 64
 _UNITS: Final = {
     "": Decimal(1),
     **{
@@ -26,6 +27,9 @@ _UNITS: Final = {
     },
     **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)},
 }
+
+_OF_NULL: Final = (ABSENT, None, "0", "")
+"""What a server makes of a null: in a map of quantities or of strings it is their zero."""
 
 
 def may_be_merged(
@@ -89,15 +93,17 @@ def _is_alike(current: Value, wanted: Value, before: Value, *, by_apply: bool) -
         left = list(entries)
         for place, each in enumerate(wanted):
             old = entry_before(before, each, place)
-            same = next((at for at, one in enumerate(left) if is_alike(one, each, old)), None)
-            if same is None:
+            found = next((at for at, one in enumerate(left) if deep_equal(one, each)), None)
+            if found is None:
+                found = next((at for at, one in enumerate(left) if is_alike(one, each, old)), None)
+            if found is None:
                 return False
-            del left[same]
+            del left[found]
         return all(map(may_be_added, left))
 
     def is_alike(current: Value, wanted: Value, before: Value) -> bool:
-        if wanted is None and current is ABSENT:
-            return True
+        if wanted is None:
+            return is_among(current, _OF_NULL)
         if isinstance(current, dict) and isinstance(wanted, dict):
             old = before if isinstance(before, dict) else {}
             return all(
@@ -132,7 +138,11 @@ def _is_same_quantity(one: Value, other: Value) -> bool:
 
 def _amount(value: Value) -> Decimal | None:
     """The amount of a Kubernetes quantity, None for what is none."""
-    found = _QUANTITY.fullmatch(str(value)) if type(value) in (str, int, float) else None
+    if type(value) not in (str, int, float):
+        return None
+    # Longer texts are none, and would take long to match.
+    text = str(value)
+    found = _QUANTITY.fullmatch(text) if len(text) <= _LONGEST_QUANTITY else None
     if found is None:
         return None
     number, exponent, unit = found.groups()

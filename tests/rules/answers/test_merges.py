@@ -100,6 +100,7 @@ def test_a_list_that_is_as_before_was_not_merged(
         ([C], [ARGS], [{**C, "args": ["a"]}]),
         ([C], [NEW], [{**C, "image": "other"}]),
         ([C], [NEW, D], [NEW]),
+        ([C], [{**C, "image": "1" * 100_000 + "x"}], [{**C, "image": "1" * 100_000 + "y"}]),
         ([C], [MILLI], [{**C, "resources": {"limits": {"cpu": "2", "memory": "1Gi"}}}]),
     ],
 )
@@ -116,9 +117,13 @@ def test_an_entry_with_another_value_is_not_effective(
         ([C], [MILLI], [ONE]),
         ([C], [MILLI, D], [{**D, "resources": {}, "protocol": "TCP"}, ONE]),
         ([C], [NEW], [{**NEW, "more": 1}]),
+        # Entries without names, in another order and with defaults.
+        ([], [{"p": 1}, {"p": 1, "q": 2}], [{"p": 1, "q": 2}, {"p": 1}]),
         # A webhook adds an entry.
         ([C], [NEW], [NEW, D]),
         (["a"], ["a", "b"], ["b", "a"]),
+        # A null in a new map of quantities or of strings.
+        ([C], [{**C, "limits": {"cpu": None, "x": None}}], [{**C, "limits": {"cpu": "0"}}]),
         # A default in place of a value that was removed.
         ([{**C, "n": 2}], [NEW], [{**NEW, "n": 1}]),
     ],

@@ -2,11 +2,13 @@
 
 Covered: generated strategic merges of pod templates, and server-side applies by several managers of
 batch Jobs and of a custom kind (tests/recorded/README.md). The answer must contain the prediction,
-with lists in the same order; it may also contain defaults. Left out: patches that were refused for
-their values; nulls in a new map of quantities or strings, which the server turns into "0" or "".
+with lists in the same order; it may also contain defaults. No answer counts as one
+without effect. Left out: patches that were refused for their values; nulls in a new map of
+quantities or strings, which the server turns into "0" or "".
 """
 
 import lzma
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -14,12 +16,18 @@ from urllib.parse import parse_qs
 import msgspec
 import pytest
 
+from fleetpatch.model.change import BodyPatch, PatchType
+from fleetpatch.model.outcome import Reason
 from fleetpatch.model.resource import Resource
+from fleetpatch.rules.answers.settlement import after_patch
+from fleetpatch.rules.patching.diff import uncertain_paths
 from fleetpatch.rules.patching.json_patch import InapplicableError
 from fleetpatch.rules.patching.merge_rules import MergeRules, merge_rules
 from fleetpatch.rules.patching.server_side_apply import applied
 from fleetpatch.rules.patching.strategic_patch import strategic_patched
+from fleetpatch.rules.planning.planner import NeedsPatch, need
 from tests.differential.previews import differences, labels
+from tests.fakes import seen_whole
 
 RECORDED = Path(__file__).parents[2] / "recorded" / "kubernetes-1.36-merges.jsonl.xz"
 RESOURCES = {
@@ -66,6 +74,33 @@ def test_applies_are_predicted_as_the_server_answered(exchanges: list[Any]) -> N
         assert gone.isdisjoint(labels(exchange["answer"])), exchange["body"]
         seen += 1
     assert seen > 100
+
+
+@pytest.mark.parametrize("version", ["1.36", ""])
+def test_no_answer_to_a_strategic_merge_is_called_not_effective(
+    exchanges: list[Any], version: str
+) -> None:
+    patched = 0
+    for exchange in exchanges:
+        if exchange["merge"] != "strategic" or exchange["status"] != 200:
+            continue
+        change = BodyPatch(PatchType.STRATEGIC, exchange["body"])
+        rules = merge_rules(RESOURCES[exchange["resource"]], version)
+        needed = need(change, seen_whole(exchange["live"]), rules)
+        if not isinstance(needed, NeedsPatch):
+            continue
+        # They were recorded as dry runs, which do not change the version.
+        ended = after_patch(
+            change,
+            needed.wanted,
+            "an earlier one",
+            seen_whole(exchange["answer"]),
+            before=needed.before,
+            uncertain=partial(uncertain_paths, change, rules),
+        )
+        assert ended.reason is Reason.PATCHED, ended.detail
+        patched += 1
+    assert patched > 300
 
 
 def rules_of(exchange: Any) -> MergeRules:
