@@ -194,15 +194,17 @@ def undos(entries: Sequence[RunEntry]) -> dict[str, str]:
     begun = [
         (entry.info.undo_of, entry.run)
         for entry in entries
-        if entry.info is not None
-        and entry.info.undo_of
-        and not entry.info.dry_run
-        # The requests of a session that was killed may not be counted.
-        and entry.is_started
-        and (entry.patches or entry.state is RunState.RUNNING)
+        if entry.info is not None and entry.info.undo_of and _has_put_back(entry)
     ]
     # The newest one is listed first, and the last one of a dict's pairs counts.
     return _removed_undos(entries) | dict(reversed(begun))
+
+
+def _has_put_back(undo: RunEntry) -> bool:
+    if undo.info is None or undo.info.dry_run or not undo.is_started:
+        return False
+    # The requests of a session that was killed may not be counted.
+    return bool(undo.patches) or undo.state is RunState.RUNNING
 
 
 def _removed_undos(entries: Sequence[RunEntry]) -> dict[str, str]:
@@ -212,15 +214,17 @@ def _removed_undos(entries: Sequence[RunEntry]) -> dict[str, str]:
 
 
 def undos_of(entries: Sequence[RunEntry], run: str) -> list[RunEntry]:
-    """Return the undos of a run that have begun and were not undone themselves, newest first."""
+    """Return the undos of a run that have sent something, newest first.
+
+    An undo that was undone itself is left out.
+    """
     undone = undos(entries)
     return [
         entry
         for entry in entries
         if entry.info is not None
         and entry.info.undo_of == run
-        and not entry.info.dry_run
-        and entry.is_started
+        and _has_put_back(entry)
         and entry.run not in undone
     ]
 

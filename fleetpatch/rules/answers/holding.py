@@ -40,8 +40,9 @@ def holder(target: Target, change: Change, seen: Seen, writers: Writers, *, lost
         if isinstance(change, Restoration) or deep_equal(current, wanted):
             return deep_equal(current, wanted)
         # What is there as before may be a default that the server added again, but only if our
-        # PATCH can have been carried out.
-        maybe_done = lost and writers is not None and is_owned_by_us(seen, path, writers)
+        # PATCH can have been carried out. Some gateways leave out who wrote a field.
+        is_ours = not seen.managed_fields or is_owned_by_us(seen, path, writers or ())
+        maybe_done = lost and writers is not None and is_ours
         further = is_new_or_kept if maybe_done else is_new_or_default
         return covers(current, wanted, target.before.get(path, ABSENT), further)
 
