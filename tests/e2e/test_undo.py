@@ -238,6 +238,27 @@ def test_an_undo_that_finds_only_drift_does_not_count_as_the_undo(tool: Tool) ->
         assert "Undone:" not in tool.run("status", "paint").out
 
 
+def test_an_undo_that_has_sent_nothing_leaves_all_to_the_next_one(tool: Tool) -> None:
+    with sandbox(tool, jobs=50) as server:
+        run = tool.run("apply", tool.write("plan.yaml", paint()), "--yes", "-o", "json").json["run"]
+        before = {one["uid"]: one["before"] for one in tool.targets(run)}
+        for target in tool.targets(run):
+            old = before[target["uid"]]
+            labelled(
+                server,
+                target,
+                cost=old["metadata.labels.cost"],
+                team=old["metadata.labels.team"],
+            )
+        assert tool.run("undo", run, "--yes", "-o", "json").json["outcomes"]["unchanged"] == 10
+        for target in tool.targets(run):
+            labelled(server, target, cost="new", team=None)
+
+        again = tool.run("undo", run, "--yes", "-o", "json")
+
+        assert again.json["reasons"] == {"applied": {"patched": 10}}
+
+
 def test_what_cannot_be_read_is_put_back_all_the_same(tool: Tool) -> None:
     unreadable = {"status": 403, "methods": ["GET"], "names": ["*-job-*"]}
     with sandbox(tool, jobs=50, chaos={"rules": [unreadable]}):

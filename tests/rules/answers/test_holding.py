@@ -13,6 +13,7 @@ from fleetpatch.model.change import BodyPatch, Change, PatchType, Restoration
 from fleetpatch.model.fields import Fields, Path
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.target import Seen
+from fleetpatch.rules.answers.holding import is_stored
 from fleetpatch.rules.answers.settlement import after_patch, after_read
 from fleetpatch.rules.answers.steps import End, OnDrift, Send, Step
 from tests.fakes import document, seen_whole, target_with
@@ -193,3 +194,18 @@ def test_an_undo_that_put_back_only_a_part_is_not_effective() -> None:
     ended = after_patch(UNDO, {L: wanted}, "10", seen(now), before={L: before})
 
     assert ended.reason is Reason.NOT_EFFECTIVE
+
+
+def test_without_managed_fields_a_change_whose_answer_was_lost_may_be_ours() -> None:
+    before: Any = [{"name": "c", "image": "i", "policy": "A"}]
+    wanted: Any = [{"name": "c", "image": "new"}]
+    now: Any = [{"name": "c", "image": "new", "policy": "A"}]
+
+    assert reason(read(MERGE, before, wanted, seen(now), lost=True)) is Reason.SETTLED_BY_READING
+    by_other = seen(now, managed=BY_OTHER)
+    assert reason(read(MERGE, before, wanted, by_other, lost=True)) is Reason.DRIFTED
+
+
+@pytest.mark.parametrize("default", [{"emptyDir": {}}, {"path": "/"}, {"metadata": {}}])
+def test_a_default_that_a_server_adds_again_is_no_change(default: dict[str, Any]) -> None:
+    assert is_stored(MERGE, [{"name": "c", **default}], [{"name": "c"}], [{"name": "c", **default}])
