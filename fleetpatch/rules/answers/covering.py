@@ -7,6 +7,8 @@ So an object may hold a wanted value and have more fields. The value before the 
 such a field is: it is new, or it should have been removed.
 """
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from fleetpatch.model.equality import deep_equal
@@ -49,14 +51,8 @@ def _is_at_least(
     if deep_equal(current, wanted) or (wanted is None and current is ABSENT):
         return True
     if isinstance(current, dict) and isinstance(wanted, dict):
-        old = before if isinstance(before, dict) else {}
-        return all(
-            _is_at_least(current.get(key, ABSENT), each, old.get(key, ABSENT), further, drops=drops)
-            for key, each in wanted.items()
-        ) and all(
-            key in wanted or further(key, each, old.get(key, ABSENT))
-            for key, each in current.items()
-        )
+        holds = partial(_is_at_least, further=further, drops=drops)
+        return map_covers(current, wanted, before, further, holds)
     if isinstance(current, list) and isinstance(wanted, list):
         # The entries of a list have no names, so additional ones are a difference.
         if drops and len(current) < len(wanted):
@@ -66,6 +62,25 @@ def _is_at_least(
             for position, (each, entry) in enumerate(zip(current, wanted, strict=True))
         )
     return False
+
+
+def map_covers(
+    current: Mapping[str, Json],
+    wanted: Mapping[str, Json],
+    before: Value,
+    further: Further,
+    holds: Callable[[Value, Value, Value], bool],
+) -> bool:
+    """Return whether a map has all wanted fields, and of others only those that `further` allows.
+
+    `holds` is called with the value of a field now, as wanted, and before.
+    """
+    old = before if isinstance(before, dict) else {}
+    return all(
+        holds(current.get(key, ABSENT), each, old.get(key, ABSENT)) for key, each in wanted.items()
+    ) and all(
+        key in wanted or further(key, each, old.get(key, ABSENT)) for key, each in current.items()
+    )
 
 
 def entry_before(before: Value, entry: Json, position: int) -> Value:

@@ -12,7 +12,7 @@ from typing import Final
 from fleetpatch.model.change import Change, PatchType, merges_by_schema
 from fleetpatch.model.equality import deep_equal, is_among
 from fleetpatch.model.fields import ABSENT, Fields, Json, Path, Value
-from fleetpatch.rules.answers.covering import entry_before
+from fleetpatch.rules.answers.covering import entry_before, map_covers
 from fleetpatch.rules.answers.further_fields import any_further, is_default, is_new_or_changed
 
 _QUANTITY: Final = re.compile(
@@ -105,14 +105,7 @@ def _is_alike(current: Value, wanted: Value, before: Value, *, by_apply: bool) -
         if wanted is None:
             return is_among(current, _OF_NULL)
         if isinstance(current, dict) and isinstance(wanted, dict):
-            old = before if isinstance(before, dict) else {}
-            return all(
-                is_alike(current.get(key, ABSENT), each, old.get(key, ABSENT))
-                for key, each in wanted.items()
-            ) and all(
-                key in wanted or further(key, each, old.get(key, ABSENT))
-                for key, each in current.items()
-            )
+            return map_covers(current, wanted, before, further, is_alike)
         if isinstance(current, list) and isinstance(wanted, list):
             return are_alike(current, wanted, before)
         return deep_equal(current, wanted) or _is_same_quantity(current, wanted)
