@@ -8,7 +8,7 @@ change that was applied and never confirmed is undone as well. Then all objects 
 What an earlier undo has put back is not undone again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -51,7 +51,7 @@ async def undo(
         await _settle_doubtful(journal, settings)
         earlier = _earlier_undos(journal.info.run, settings)
         try:
-            return await _plan(journal, settings, new_file, earlier)
+            return await _plan(journal, settings, new_file, _put_back(earlier))
         except NothingToUndo:
             if not earlier:
                 raise
@@ -88,9 +88,8 @@ async def _settle_doubtful(journal: RunFile, settings: Settings) -> None:
 
 
 async def _plan(
-    journal: RunFile, settings: Settings, new_file: Path | None, earlier: Sequence[RunEntry]
+    journal: RunFile, settings: Settings, new_file: Path | None, put_back: Collection[ObjectId]
 ) -> Summary:
-    put_back = _put_back(earlier)
     info, plan, started = (
         _info(journal.info, settings),
         plan_of(journal),
@@ -106,7 +105,7 @@ async def _plan(
             survey = UndoSurvey(journal, planned, change, settings, put_back)
             names = [cluster.name for cluster in journal.info.clusters]
             await survey.run(clusters, names, plan.pace.in_flight)
-            _require_changes(journal, planned, is_put_back=bool(put_back))
+            _require_changes(journal, planned, put_back)
             planned.seal()
             # The digest of an undo covers the seal, which is known only now.
             planned.set_digest(undo_digest(journal.info.run, info.plan, planned.sealed))
@@ -118,10 +117,12 @@ async def _plan(
             return log_expansion(planned, clusters, settings)
 
 
-def _require_changes(journal: RunFile, planned: RunFile, *, is_put_back: bool) -> None:
+def _require_changes(journal: RunFile, planned: RunFile, put_back: Collection[ObjectId]) -> None:
     if planned.found():
         return
-    if is_put_back or not queries.summary(journal).tally.applied:
+    if put_back:
+        raise NothingToUndo(f"{journal.info.run}: all that it changed is put back already")
+    if not queries.summary(journal).tally.applied:
         raise NothingToUndo(
             f"{journal.info.run}: no target of it was applied; there is nothing to undo"
         )
