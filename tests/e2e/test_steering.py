@@ -2,42 +2,26 @@
 
 Covered: a run slowed down and sped up from a second terminal; a pause and a cancellation, while
 requests are sent and between two waves; what log, status and run file say of it; runs without a
-session; --rate and --concurrency; a session on another machine; a process that was killed.
-Left out: the ceilings themselves (tests/engine/test_pacer.py), the files (tests/journal).
+session; --rate and --concurrency; a process that was killed.
+Left out: a session on another machine (test_steering_elsewhere.py), the ceilings themselves
+(tests/engine/test_pacer.py), the files (tests/journal).
 """
 
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
-import msgspec
 import pytest
 
-from fleetpatch.journal import queries
-from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import control, heartbeat
-from fleetpatch.journal.runs.heartbeat import Heartbeat
-from fleetpatch.model.live import Holder, Live, Report
-from fleetpatch.model.run import RunState
 from tests.e2e.sandboxes import SandboxServer, sandbox
-from tests.e2e.tool import Tool, end, eventually, plan
+from tests.e2e.steering import paint, planned, status
+from tests.e2e.tool import Tool, end, eventually
 
 JOBS = 400
 BATCH_JOBS = JOBS // 5
-
-
-def paint(rate: str = "1000/s", **more: Any) -> dict[str, Any]:
-    return plan(
-        "paint",
-        {"kinds": ["jobs.batch"], "selector": "app"},
-        patch={"labels": {"colour": "red"}},
-        pace={"rate": rate, "burst": 1, "concurrency": 4},
-        **more,
-    )
 
 
 @pytest.fixture
@@ -60,10 +44,6 @@ def applying(tool: Tool, server: SandboxServer, *words: str, **more: Any) -> Ite
         if process.returncode is None:
             process.kill()
             end(process)
-
-
-def status(tool: Tool, run: object = "paint") -> Any:
-    return tool.run("status", run, "-o", "json").json
 
 
 def rests_at(tool: Tool, rate: float) -> bool:
@@ -168,13 +148,6 @@ def test_a_run_that_waits_between_two_waves_is_paused(tool: Tool, server: Sandbo
         result = end(process)
 
     assert (result.code, result.json["causeCode"]) == (5, "pause-requested")
-
-
-def planned(tool: Tool) -> str:
-    result = tool.run("plan", tool.write("plan.yaml", paint()), "-o", "json")
-    assert result.code == 0, result.err
-    run: str = result.json["run"]
-    return run
 
 
 def test_the_pace_of_a_run_without_a_session_holds_for_its_next_one(
@@ -348,56 +321,3 @@ def test_a_damaged_file_of_requests_is_logged_and_steering_works_once_it_is_remo
         assert end(process).code == 0
 
     assert not requests.exists()
-
-
-@contextmanager
-def elsewhere(run_file: Path) -> Iterator[None]:
-    """A session on another machine: it reports every few milliseconds, and follows requests."""
-    with RunFile.open(run_file) as journal:
-        summary = msgspec.structs.replace(queries.summary(journal), state=RunState.RUNNING)
-    holder = Holder("s", "ann", "host-7", 4711, "2027-01-15T08:00:00Z", "another-machine", "0.2")
-    status = msgspec.json.encode(Report(summary, Live(7.5, 7.0, 3, {"sandbox": "the plan's rate"})))
-    over = threading.Event()
-
-    def report() -> None:
-        followed = tuple(one.id for one in control.read(run_file))
-        beat = Heartbeat(holder, time.monotonic_ns(), time.time(), msgspec.Raw(status), followed)
-        heartbeat.write(run_file, beat)
-
-    def beat() -> None:
-        while not over.wait(0.01):
-            report()
-
-    report()
-    thread = threading.Thread(target=beat)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-        heartbeat.remove(run_file, "s")
-
-
-def test_a_run_on_another_machine_is_seen_and_steered_and_its_file_is_never_opened(
-    tool: Tool, server: SandboxServer
-) -> None:
-    run = planned(tool)
-    path = tool.state / "runs" / f"{run}.run"
-    with elsewhere(path):
-        hidden = path.rename(path.with_suffix(".hidden"))
-        path.write_bytes(b"SQLite format 3\0 and who opens this finds no run")
-
-        seen = status(tool, run)
-        assert (seen["state"], seen["holder"]["host"], seen["inFlight"]) == ("running", "host-7", 3)
-        assert "process 4711 of ann on host-7" in tool.run("status", run).out
-        for words in (["pace", "--rate", "5/s"], ["pause"], ["cancel"]):
-            steered = tool.run(words[0], run, *words[1:])
-            assert (steered.code, "host-7" in steered.out) == (0, True), steered.err
-        assert [one.action for one in control.read(path)] == ["pace", "pause", "cancel"]
-
-        hidden.replace(path)
-        for words in (["resume", run], ["apply", run, "--yes"], ["targets", run], ["undo", run]):
-            refused = tool.run(*words)
-            assert (refused.code, "host-7" in refused.err) == (6, True), refused.err
-    assert server.sent() == 0
