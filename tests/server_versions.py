@@ -111,7 +111,7 @@ class Expected:
     def require_table(self) -> None:
         """Skip the test if the merge rules of this version are not known."""
         if not self.has_table:
-            pytest.skip(f"there is no table of the merge rules of Kubernetes {self.version}")
+            pytest.skip(f"the merge rules of Kubernetes {self.version} are not recorded")
 
     @property
     def has_whole_table(self) -> bool:

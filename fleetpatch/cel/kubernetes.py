@@ -1,9 +1,9 @@
 """The functions that Kubernetes adds to CEL, for lists, texts and quantities.
 
 A quantity is a map of one number in canonical form, so that equal quantities are equal maps, as in
-Kubernetes. Its key is no text, so no map of an object is taken for a quantity, and none is stored
-in an object. Source: kubernetes.io, "Common Expression Language in Kubernetes", and
-k8s.io/apiserver/pkg/cel/library.
+Kubernetes. Its key is not a string, so a map of an object is never taken for a quantity, and a
+quantity is never stored in an object. Source: kubernetes.io, "Common Expression Language in
+Kubernetes", and k8s.io/apiserver/pkg/cel/library.
 """
 
 import re
