@@ -26,7 +26,7 @@ from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.run import ListedTarget, RunInfo, Summary
 from fleetpatch.model.timeline import Timeline
 from fleetpatch.report.document.contents import (
-    MOST_ATTEMPTS,
+    MAX_ATTEMPTS,
     Effort,
     MessageGroup,
     Report,
@@ -69,7 +69,7 @@ def report_of(
             samples += reader.changed(SAMPLES)
             groups.add(reader)
             over_time.update(timeline.read(journal.database))
-            for row in report_queries.efforts(journal, MOST_ATTEMPTS):
+            for row in report_queries.efforts(journal, MAX_ATTEMPTS):
                 efforts[row.reason, row.attempts, bool(row.was_read)] += row.count
     titles = {campaigns.name_of(part.summary.info.run) for part in parts}
     return Report(

@@ -36,9 +36,9 @@ object that it owns; for the selected object it is the object itself."""
 
 _RESERVED: Final = frozenset({*NAMES, "tables", "variables"})
 _SCALARS: Final = frozenset({BOOL, "INT", "UINT", "DOUBLE", STRING, "TIMESTAMP", "DURATION"})
-_MOST_NODES: Final = 20_000
+_MAX_NODES: Final = 20_000
 """Nodes of an expression with its variables: they multiply when variables use each other twice."""
-_DEEPEST: Final = 94
+_MAX_DEPTH: Final = 94
 """Messages within each other of an expression with its variables. The runtime reads up to 100; the
 expressions of a plan are evaluated within three others."""
 _TOO_DEEP: Final = (
@@ -136,9 +136,9 @@ class Language:
             raise CompileError(mistakes)
         try:
             node = self._rewritten(node)
-            if any(at > _MOST_NODES for at, _ in enumerate(syntax.walk(node))):
+            if any(at > _MAX_NODES for at, _ in enumerate(syntax.walk(node))):
                 raise CompileError([Mistake(0, _TOO_LARGE)])
-            is_deep = syntax.depth(node) > _DEEPEST
+            is_deep = syntax.depth(node) > _MAX_DEPTH
         except RecursionError:
             is_deep = True
         if is_deep:

@@ -35,7 +35,7 @@ from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.errors import ClusterError, Locked
 from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.lease import (
-    LONGEST_DURATION,
+    MAX_DURATION,
     Lease,
     LeaseMiss,
     LeaseRecord,
@@ -183,7 +183,7 @@ class LeaseHolder:
                     self._log, self._config.lease, holder=record.holder, since=record.acquired
                 )
                 # The holder counts as alive: a watch of that length would delay the run too long.
-                if record.seconds > LONGEST_DURATION:
+                if record.seconds > MAX_DURATION:
                     raise self._locked(record)
         # Our own record may appear here: the answer to a write of ours was lost.
         elif record != watch.record and not self._is_ours(record):

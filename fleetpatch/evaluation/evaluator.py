@@ -27,10 +27,10 @@ from fleetpatch.model.text import clean
 MEMORY: Final = 256 * 2**20
 """Bytes that the child process may use beyond its start and the tables."""
 
-SECONDS: Final = 1.0
-"""CPU time for a batch, whatever its size; and as much again for each 100 objects."""
+CPU_TIME: Final = 1.0
+"""Seconds for a batch, whatever its size; and as much again for each 100 objects."""
 
-MOST_ENDED: Final = 50
+MAX_ENDED: Final = 50
 """Objects that may end the child process, before the plan is refused."""
 
 _PROGRAM: Final = "import sys; sys.path[:] = {path!r}; from {module} import main; main()"
@@ -48,7 +48,7 @@ _ENDED: Final = (
 _UNREADABLE: Final = "the object has text or numbers that an expression cannot read"
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """The character U+0000 in JSON. The runtime would take the text only up to it."""
-_END_PATIENCE: Final = 5.0
+_END_TIMEOUT: Final = 5.0
 """Seconds to wait for a process that has closed its pipes."""
 _KEPT_METADATA: Final = frozenset(
     {
@@ -75,12 +75,12 @@ class Evaluator:
         namespaces: Namespaces,
         *,
         memory: int = MEMORY,
-        seconds: float = SECONDS,
+        cpu_time: float = CPU_TIME,
     ) -> None:
         self._paths = paths
         self._setup = Setup(texts, tables, now, memory)
         self._namespaces = namespaces
-        self._seconds = seconds
+        self._cpu_time = cpu_time
         self._compilation = Compilation(texts, {name: one.columns for name, one in tables.items()})
         self._lock = anyio.Lock()
         self._child: _Child | None = None
@@ -157,7 +157,7 @@ class Evaluator:
     async def _results(self, batch: Batch) -> list[Result]:
         if not batch.data:
             return []
-        seconds = self._seconds * (1 + len(batch.data) / 100)
+        seconds = self._cpu_time * (1 + len(batch.data) / 100)
         try:
             message: bytes | None = encode(msgspec.structs.replace(batch, seconds=seconds))
         except (UnicodeEncodeError, OverflowError, TypeError, ValueError, RecursionError):
@@ -176,10 +176,10 @@ class Evaluator:
             return results.decode(answer)
         # A run that is carried out goes on: the objects that `where` is asked again about are few.
         self._ended += batch.parts is not Parts.WHERE
-        if self._ended > MOST_ENDED:
+        if self._ended > MAX_ENDED:
             raise Refused(
                 f"the expressions of the plan need too much memory or time for more than"
-                f" {MOST_ENDED} objects; simplify them"
+                f" {MAX_ENDED} objects; simplify them"
             )
         return [Result(error=_CRASHED if self._crashed else _KILLED)]
 
@@ -295,7 +295,7 @@ class _Child:
             if self._has_ended:
                 # Without a signal: sending one to a process that is gone takes its exit status
                 # away from asyncio, which warns on stderr then.
-                with anyio.move_on_after(_END_PATIENCE):
+                with anyio.move_on_after(_END_TIMEOUT):
                     await self._process.wait()
             if self._process.returncode is None:
                 self._process.kill()

@@ -22,7 +22,7 @@ from fleetpatch.model.text import clean
 
 _HOLDER_TIMEOUT: Final = 0.5
 """Seconds to wait for the holder's name, which it writes right after it has got the lock."""
-_LOOK_TIMEOUT: Final = 0.1
+_PROBE_TIMEOUT: Final = 0.1
 """Seconds to wait for a process that only looks whether the lock is held."""
 _POLL_INTERVAL: Final = 0.01
 """Seconds."""
@@ -90,7 +90,7 @@ def hold(lock_file: Path, what: str) -> Iterator[None]:
 
 def _lock(lock: int) -> bool:
     """Lock a file; return False if another process holds it, and not only looks (`is_held`)."""
-    until = time.monotonic() + _LOOK_TIMEOUT
+    until = time.monotonic() + _PROBE_TIMEOUT
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

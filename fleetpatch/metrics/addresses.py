@@ -16,7 +16,7 @@ JOB: Final = "fleetpatch"
 _ADDRESS: Final = re.compile(r"(?P<host>[\w.-]*|\[[0-9a-fA-F:.]+\]):(?P<port>\d{1,5})", re.ASCII)
 _PATH: Final = re.compile(r"[!-~]*")
 """What a request may have: ASCII without blanks and control characters."""
-_LARGEST_PORT: Final = 65535
+_MAX_PORT: Final = 65535
 
 
 class Gateway(PartialRepr, frozen=True):
@@ -62,6 +62,6 @@ def read_address(text: str) -> tuple[str, int]:
     """Read `ADDR:PORT`; without ADDR it is every address of IPv4. Raises ValueError."""
     found = _ADDRESS.fullmatch(text)
     port = int(found["port"]) if found else 0
-    if found is None or not 0 < port <= _LARGEST_PORT:
+    if found is None or not 0 < port <= _MAX_PORT:
         raise ValueError("is not a valid address; use ADDR:PORT, such as 127.0.0.1:9464 or :9464")
     return found["host"].strip("[]") or "0.0.0.0", port  # noqa: S104 - as asked for

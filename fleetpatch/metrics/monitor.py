@@ -1,4 +1,4 @@
-"""Writes the metrics of one command: at its start, every 15 seconds, and at its end.
+"""Writes the metrics of one command: at its start, interval 15 seconds, and at its end.
 
 The session hands over values that do not change any more, so what is shown costs it a reference.
 Samples are computed, written and pushed by threads, which the end of the command awaits for a
@@ -26,11 +26,11 @@ from fleetpatch.model.plan.digest import restore
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.run import RunState, Summary
 
-EVERY: Final = 15.0
+INTERVAL: Final = 15.0
 """Seconds between two writes."""
 _LAST: Final = prometheus.PUSH_TIMEOUT + 1.0
 """Seconds that the end of a command waits for the last write."""
-_SILENT: Final = 4 * EVERY
+_SILENT: Final = 4 * INTERVAL
 """Seconds after which a process that has not written how it ended counts as dead."""
 _AT_ONCE: Final = 1.0
 """The same, after the second signal."""
@@ -57,11 +57,11 @@ class Monitor:
         places: Places,
         *,
         wall: Callable[[], float] = time.time,
-        every: float = EVERY,
+        interval: float = INTERVAL,
     ) -> None:
         self.problems: list[str] = []
         self._textfile, self._gateway = places.textfile, places.gateway
-        self._wall, self._every = wall, every
+        self._wall, self._interval = wall, interval
         self._now = Snapshot(word, command, started_at=wall(), at=wall())
         self._is_known = False
         # Another process carries the plan out, and writes its file.
@@ -192,7 +192,7 @@ class Monitor:
             write()
             if is_over:
                 return
-            self._is_over.wait(self._every)
+            self._is_over.wait(self._interval)
 
     def _write(self) -> None:
         plan, textfile = self._now.plan, self._textfile

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-LONGEST_DURATION: Final = 600
+MAX_DURATION: Final = 600
 """Seconds; others wait that long after the holder has crashed, and for no longer duration."""
 
 

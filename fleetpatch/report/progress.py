@@ -82,9 +82,9 @@ def watch_applying(
         yield ProgressCounters()
         return
     if every is not None or not stream.isatty():
-        from fleetpatch.report.progress_lines import EVERY, ProgressLines  # noqa: PLC0415 - as above
+        from fleetpatch.report.progress_lines import INTERVAL, ProgressLines  # noqa: PLC0415 - as above
 
-        with ProgressLines(stream, run, total, every=every or EVERY) as lines:
+        with ProgressLines(stream, run, total, every=every or INTERVAL) as lines:
             yield lines
         return
     counters = ProgressCounters()

@@ -22,9 +22,9 @@ from fleetpatch.model.text import clean
 from fleetpatch.report.progress import ProgressCounters
 from fleetpatch.report.wording import STATE, moment, number, rate, several
 
-EVERY: Final = 30.0
+INTERVAL: Final = 30.0
 """Seconds between two lines."""
-_LAST_WORDS: Final = 1.0
+_JOIN_TIMEOUT: Final = 1.0
 """Seconds to wait for the last line, if the reader does not read."""
 
 
@@ -42,7 +42,7 @@ class ProgressLines(ProgressCounters):
         run: str,
         total: int,
         *,
-        every: float = EVERY,
+        every: float = INTERVAL,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -66,7 +66,7 @@ class ProgressLines(ProgressCounters):
         trace: TracebackType | None,
     ) -> None:
         self._lines.put(None)
-        self._writer.join(_LAST_WORDS)
+        self._writer.join(_JOIN_TIMEOUT)
 
     def limited(self, place: str, what: str) -> None:
         """Write what the run waits for; what limits a cluster is not worth a line."""

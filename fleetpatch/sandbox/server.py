@@ -57,7 +57,7 @@ _BACKLOG: Final = 1024
 _MAX_READ_BYTES: Final = 64 * 1024 * 1024
 """The largest body that aiohttp reads; the API refuses smaller ones itself, with a Status."""
 
-_GRACE_SECONDS: Final = 0.5
+_SHUTDOWN_TIMEOUT: Final = 0.5
 """Seconds that requests in flight, including hung ones, may take when the sandbox stops."""
 
 
@@ -183,7 +183,7 @@ class Sandbox:
     async def _listen(self, bound: socket.socket, stack: AsyncExitStack) -> str:
         runner = web.ServerRunner(
             web.Server(self._handler, access_log=None, request_factory=_request),
-            shutdown_timeout=_GRACE_SECONDS,
+            shutdown_timeout=_SHUTDOWN_TIMEOUT,
         )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)

@@ -48,7 +48,7 @@ from fleetpatch.workers.remote_lane import RemoteLane
 WITHOUT_WORKERS: Final = 60.0
 """Seconds without any worker after which the run is paused."""
 
-_LOOK: Final = 0.25
+_POLL_INTERVAL: Final = 0.25
 """Seconds between two looks for silent and for idle workers."""
 
 _WORTH_MOVING: Final = 500
@@ -88,7 +88,7 @@ class Coordinator:
             task_status.started()
             while True:
                 self._look()
-                await self._clock.sleep(_LOOK)
+                await self._clock.sleep(_POLL_INTERVAL)
 
     def serve(self, channel: Channel) -> None:
         """Serve a connection of a worker until it is closed."""

@@ -12,10 +12,10 @@ from fleetpatch.workers.coordinator import WITHOUT_WORKERS, Coordinator
 from fleetpatch.workers.dask import DaskCluster
 from fleetpatch.workers.start import start_agent, versions
 
-_LOOK: Final = 1.0
+_POLL_INTERVAL: Final = 1.0
 """Seconds between two looks for workers while there are none."""
 
-_LOOK_AGAIN: Final = 2.0
+_WATCH_INTERVAL: Final = 2.0
 """Seconds between two looks for new workers; a look costs as much as hundreds of targets."""
 
 
@@ -45,7 +45,7 @@ class Recruiter:
         found: Mapping[str, str] = {}
         with anyio.move_on_after(WITHOUT_WORKERS):
             while not (found := await self._cluster.workers()):
-                await self._clock.sleep(_LOOK)
+                await self._clock.sleep(_POLL_INTERVAL)
             if problems := await self._start(found):
                 raise UsageError(f"{'; '.join(problems)}; nothing was sent")
             while self._awaited:
@@ -77,7 +77,7 @@ class Recruiter:
     async def watch(self) -> None:
         """Start workers that come later; one that cannot take part is logged."""
         while True:
-            await anyio.sleep(_LOOK_AGAIN)
+            await anyio.sleep(_WATCH_INTERVAL)
             self._note_joined()
             try:
                 found = await self._cluster.workers()

@@ -15,10 +15,10 @@ Caller: TypeAlias = Callable[[Callable[[int], Call]], Awaitable[Answer]]
 """Sends the call that is made with a number, and returns its answer."""
 
 
-_SOON: Final = 0.5
+_FAST_INTERVAL: Final = 0.5
 """Seconds between two claims of a lane within which the next one is larger."""
 
-_LARGER: Final = 8
+_MAX_FACTOR: Final = 8
 
 
 class ShardLostError(Exception):
@@ -44,12 +44,12 @@ class RemoteJournal:
     async def claim(
         self, cluster: str, limit: int, last: int | None = None, after: int = 0
     ) -> Sequence[Target]:
-        """See `Journal.claim`; returns up to `_LARGER` times as many targets."""
+        """See `Journal.claim`; returns up to `_MAX_FACTOR` times as many targets."""
         now = self._clock.monotonic()
         since, self._claimed_at = now - self._claimed_at, now
-        if since < _SOON:
-            self._factor = min(_LARGER, 2 * self._factor)
-        elif since > 4 * _SOON:
+        if since < _FAST_INTERVAL:
+            self._factor = min(_MAX_FACTOR, 2 * self._factor)
+        elif since > 4 * _FAST_INTERVAL:
             self._factor = max(1, self._factor // 2)
         limit *= self._factor
         answer = await self._answered(lambda call: Claim(call, self._epoch, limit, last, after))

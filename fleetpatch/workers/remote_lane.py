@@ -43,7 +43,7 @@ from fleetpatch.workers.wire import answer_of, retry_of, targets_of, with_fields
 _TOGETHER: Final = 64
 """Outcomes that are passed on together, at most: the stream has room for a number of groups."""
 
-_GRACE: Final = 2.0
+_GRACE_PERIOD: Final = 2.0
 """Seconds after `DRAIN` in which a worker that was stopped reports its last outcomes."""
 
 
@@ -194,7 +194,7 @@ class RemoteLane:
 
     def give_up_at(self) -> float:
         """Return when a lane that was stopped ends, even if its worker has not reported that."""
-        return float("inf") if self.stopped_at is None else self.stopped_at + DRAIN + _GRACE
+        return float("inf") if self.stopped_at is None else self.stopped_at + DRAIN + _GRACE_PERIOD
 
     def end(self) -> None:
         """End the round; what was handed out stays in doubt."""

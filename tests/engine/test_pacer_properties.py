@@ -20,7 +20,7 @@ from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from fleetpatch.model.pace import Ceilings
 from tests.fakes import VirtualClock, ok, seen_job
 
-LONGEST_PAUSE = 5.0
+MAX_PAUSE = 5.0
 TOLERANCE = 1e-6
 
 REPLIES: st.SearchStrategy[Reply] = st.one_of(
@@ -83,7 +83,7 @@ async def happen(
     pacer = Pacer(
         clock,
         Ceilings(rate, burst, concurrency, adaptive),
-        longest_pause=LONGEST_PAUSE,
+        longest_pause=MAX_PAUSE,
         random=lambda: 0.999,
     )
     halt = Shutdown(clock)
@@ -148,7 +148,7 @@ def test_whatever_happens_the_ceilings_and_pauses_hold_and_no_request_is_left(
     assert record.went == record.lined_up
     assert record.most_in_flight <= concurrency
     for begins, ends in record.pauses:
-        assert ends - begins <= 1.1 * LONGEST_PAUSE
+        assert ends - begins <= 1.1 * MAX_PAUSE
         assert not [at for at in record.admitted if begins + TOLERANCE < at < ends - TOLERANCE]
     if rate is not None:
         for first, start in enumerate(record.admitted):

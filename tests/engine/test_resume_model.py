@@ -60,7 +60,7 @@ from tests.journal.makers import NORTH, make
 
 COUNT = 6
 LATENCY = 0.1
-PATIENCE = 50
+MAX_TRIES = 50
 """Attempts for a target, and processes for a run, at most: more than there are mishaps."""
 
 T = TypeVar("T")
@@ -260,12 +260,12 @@ def carried_out(
 ) -> Ended:
     """Plan and carry out a run, with as many processes as it takes."""
     world = World(mishaps)
-    policy = PatchPolicy(change, lambda _target, _seen: True, guarded=guarded, attempts=PATIENCE)
+    policy = PatchPolicy(change, lambda _target, _seen: True, guarded=guarded, attempts=MAX_TRIES)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.run"
         make(path, [_draft(change, whole) for whole in world.store.documents.values()]).close()
         processes = 0
-        for processes in range(1, PATIENCE):  # noqa: B007 - its last value is the count
+        for processes in range(1, MAX_TRIES):  # noqa: B007 - its last value is the count
             run = RunFile.open(path, write=True)
             asyncio.run(Process(world, run, policy).work())
             listed = list(queries.targets(run))

@@ -33,14 +33,14 @@ def evaluator_of(
     where: str = "",
     tables: Any = None,
     memory: int = module.MEMORY,
-    seconds: float = module.SECONDS,
+    cpu_time: float = module.CPU_TIME,
 ) -> Evaluator:
     texts = Texts(
         {}, {0: where} if where else {}, values, [f"value {at}" for at in range(len(values))]
     )
     paths: Sequence[Path] = [label(str(at)) for at in range(len(values))]
     return Evaluator(
-        texts, paths, tables or {}, 0.0, NoNamespaces(), memory=memory, seconds=seconds
+        texts, paths, tables or {}, 0.0, NoNamespaces(), memory=memory, cpu_time=cpu_time
     )
 
 
@@ -68,7 +68,7 @@ async def test_only_the_object_that_needs_too_much_time_is_an_error() -> None:
     slow = {"a": "a" * 40 + "!"}
     # Python's engine backtracks for ages here.
     found = await evaluated(
-        evaluator_of("object.a.find('^(a|aa)+$')", seconds=0.2), {"a": "aa"}, slow, {"a": "b"}
+        evaluator_of("object.a.find('^(a|aa)+$')", cpu_time=0.2), {"a": "aa"}, slow, {"a": "b"}
     )
 
     assert [bool(one.error) for one in found] == [False, True, False]
@@ -77,7 +77,7 @@ async def test_only_the_object_that_needs_too_much_time_is_an_error() -> None:
 async def test_a_plan_whose_expressions_end_the_process_again_and_again_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "MOST_ENDED", 2)
+    monkeypatch.setattr(module, "MAX_ENDED", 2)
     objects = [{"a": "x" * 700}] * 3
 
     with pytest.raises(Refused, match="more than 2 objects"):
@@ -87,10 +87,10 @@ async def test_a_plan_whose_expressions_end_the_process_again_and_again_is_refus
 async def test_a_run_that_is_carried_out_is_not_refused_for_objects_that_end_the_process(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "MOST_ENDED", 1)
+    monkeypatch.setattr(module, "MAX_ENDED", 1)
     subject = Subject("n", {"a": "a" * 40 + "!"})
 
-    async with evaluator_of(where="object.a.find('^(a|aa)+$') == ''", seconds=0.1) as evaluator:
+    async with evaluator_of(where="object.a.find('^(a|aa)+$') == ''", cpu_time=0.1) as evaluator:
         found = [await evaluator.matches("a", 0, subject) for _ in range(3)]
 
     assert all("too much memory or time" in one.error for one in found)

@@ -42,7 +42,7 @@ def run_file(tmp_path: Path) -> Path:
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Observe a silent session for a moment only."""
     monkeypatch.setattr(heartbeat, "_OBSERVED", 0.05)
-    monkeypatch.setattr(heartbeat, "_POLL", 0.001)
+    monkeypatch.setattr(heartbeat, "_POLL_INTERVAL", 0.001)
 
 
 def test_what_is_written_is_read_and_replaced_as_a_whole(run_file: Path) -> None:

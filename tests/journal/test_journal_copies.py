@@ -26,7 +26,7 @@ from tests.journal.makers import in_process, make, many, read, settle
 
 COUNT = 5_000
 COPIES = 12
-MOST_COPIES = 100
+MAX_COPIES = 100
 _NOBODY = 65534
 
 
@@ -85,7 +85,7 @@ def test_a_copy_of_file_and_log_at_any_moment_is_complete_and_never_older_than_b
 ) -> None:
     path, applied = tmp_path / "x.run", [0]
     with written(path) as write_on:
-        for number in range(MOST_COPIES):
+        for number in range(MAX_COPIES):
             # On a busy disk the run may make no progress during the first copies.
             if number >= COPIES and len(set(applied)) > 3:
                 break

@@ -68,7 +68,7 @@ def test_the_file_is_written_again_and_again(tmp_path: Path) -> None:
     def report_of() -> float:
         return values(file)["last_report_timestamp_seconds"] if file.exists() else 0.0
 
-    with monitoring(file, every=0.01, wall=lambda: float(next(times))) as shown:
+    with monitoring(file, interval=0.01, wall=lambda: float(next(times))) as shown:
         shown.planned(a_plan())
         eventually(lambda: report_of() > 1010, "ten reports")
 
@@ -76,7 +76,7 @@ def test_the_file_is_written_again_and_again(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_any_more_is_reported_once(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
-    with monitoring(folder / "m.prom", every=0.01) as shown:
+    with monitoring(folder / "m.prom", interval=0.01) as shown:
         shown.planned(a_plan())
         eventually((folder / "m.prom").exists, "the file is written")
         (folder / "m.prom").unlink()
@@ -192,7 +192,7 @@ def test_a_command_that_finds_the_plan_locked_leaves_the_file_to_the_process_tha
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "m.prom"
-    with monitoring(file, every=HANG) as first:
+    with monitoring(file, interval=HANG) as first:
         first.planned(a_plan())
         eventually(file.exists, "the first command has written")
         written = file.read_bytes()

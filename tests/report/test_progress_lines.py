@@ -122,7 +122,7 @@ class Full(io.StringIO):
 def test_a_pipe_without_a_reader_does_not_hold_up_the_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(progress_lines, "_LAST_WORDS", 0.0)
+    monkeypatch.setattr(progress_lines, "_JOIN_TIMEOUT", 0.0)
     stream = Full()
     progress = ProgressLines(stream, "paint-1", 1)
     with progress:

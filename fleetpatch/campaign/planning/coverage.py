@@ -15,7 +15,7 @@ from fleetpatch.model.resource import resources_named
 from fleetpatch.report.places import PreviewPlace, described
 from fleetpatch.rules.planning.namespaces import named
 
-MOST_LISTED: Final = 20
+MAX_LISTED: Final = 20
 """Missing objects of lists that are named; a list may have thousands."""
 
 
@@ -83,8 +83,8 @@ def missing_objects(journal: RunFile) -> list[str]:
 
 def _missing_of_lists(journal: RunFile) -> Iterator[str]:
     """Describe the first entries of lists of objects that were not found, and count the others."""
-    yield from queries.not_found(journal, MOST_LISTED)
-    if (others := queries.count_not_found(journal) - MOST_LISTED) > 0:
+    yield from queries.not_found(journal, MAX_LISTED)
+    if (others := queries.count_not_found(journal) - MAX_LISTED) > 0:
         yield f"{others} more objects of the lists were not found"
 
 

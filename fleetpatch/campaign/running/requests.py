@@ -25,9 +25,9 @@ from fleetpatch.model.run import RunState
 from fleetpatch.model.steering import Action, Request
 from fleetpatch.model.text import clean
 
-PATIENCE: Final = 10.0
+TIMEOUT: Final = 10.0
 """Seconds to wait for the answer of a session, which follows a request within two."""
-_POLL: Final = 0.1
+_POLL_INTERVAL: Final = 0.1
 
 _STATE_AFTER: Final = {Action.PAUSE: RunState.PAUSED, Action.CANCEL: RunState.HALTED}
 
@@ -44,14 +44,14 @@ class Followed(msgspec.Struct, frozen=True):
 
 
 def ask(
-    run_file: Path, request: Request, settings: Settings, *, patience: float = PATIENCE
+    run_file: Path, request: Request, settings: Settings, *, timeout: float = TIMEOUT
 ) -> Followed:
     """Have a request followed.
 
     Raises UsageError where the state of the run does not allow it, SurroundingsError if a session
     does not answer (the request takes effect when it continues), and as `open_alone`.
     """
-    until = time.monotonic() + patience
+    until = time.monotonic() + timeout
     while True:
         beat = heartbeat.live(run_file)
         if beat is None:
@@ -65,8 +65,8 @@ def ask(
         else:
             control.add(run_file, _addressed(request, beat))
         if time.monotonic() > until:
-            raise SurroundingsError(_unanswered(run_file, beat, patience))
-        time.sleep(_POLL)
+            raise SurroundingsError(_unanswered(run_file, beat, timeout))
+        time.sleep(_POLL_INTERVAL)
 
 
 def _addressed(request: Request, beat: Heartbeat) -> Request:
@@ -76,10 +76,10 @@ def _addressed(request: Request, beat: Heartbeat) -> Request:
     return msgspec.structs.replace(request, session=beat.holder.session)
 
 
-def _unanswered(run_file: Path, beat: Heartbeat | None, patience: float) -> str:
+def _unanswered(run_file: Path, beat: Heartbeat | None, timeout: float) -> str:
     who = str(beat.holder) if beat else "the process that uses the run"
     return (
-        f"{clean(str(run_file))}: requested, but {who} has not answered within {patience:.0f} s;"
+        f"{clean(str(run_file))}: requested, but {who} has not answered within {timeout:.0f} s;"
         " the request takes effect when that process continues"
     )
 

@@ -43,8 +43,8 @@ from fleetpatch.model.run import RunState
 from fleetpatch.model.steering import Action, PaceInForce, Request, pace_in_force
 from fleetpatch.report.wording import steered
 
-LOOK: Final = 0.5
-"""Seconds between two looks for requests; a request is followed within two seconds."""
+POLL_INTERVAL: Final = 0.5
+"""Seconds between two reads of the requests; a request is followed within two seconds."""
 
 _SESSION: Final = secrets.token_hex(8)
 """The id of this process's sessions."""
@@ -151,7 +151,7 @@ class Steering:
                     self._heartbeats.report(report, [one.id for one in self._followed])
                 self._log.flush_if_due()
             self._look_at_heartbeats()
-            await anyio.sleep(LOOK)
+            await anyio.sleep(POLL_INTERVAL)
 
     def _look_at_heartbeats(self) -> None:
         """Log a new problem. Raises Locked if another session has taken the run over."""

@@ -26,7 +26,7 @@ from fleetpatch.model.run import RunInfo, RunState, Summary
 from fleetpatch.model.target import Target, TargetIdentity
 from fleetpatch.model.tracing import NoSpan, Span, Value
 
-SAMPLE_EVERY: Final = 1.0
+SAMPLE_INTERVAL: Final = 1.0
 """Seconds between two attempts of one cluster that have spans."""
 
 OnSettled: TypeAlias = Callable[[Target, Settlement], None]
@@ -172,7 +172,7 @@ class TracedCluster:
     ) -> Reply:
         """Send one PATCH."""
         span, now = self._span_of(), self._clock.monotonic()
-        if now - self._sampled_at < SAMPLE_EVERY:
+        if now - self._sampled_at < SAMPLE_INTERVAL:
             header = span.traceparent(sampled=False)
             return await self._patch(
                 target, request, whole=whole, dry_run=dry_run, traceparent=header

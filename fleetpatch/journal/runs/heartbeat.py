@@ -50,7 +50,7 @@ That is set by the machine that has the file: the clock of the session may be wr
 """
 _OBSERVED: Final = 3.0
 """Seconds in which a living session must have written again, whatever its clock shows."""
-_POLL: Final = 0.2
+_POLL_INTERVAL: Final = 0.2
 _LAST: Final = 5.0
 """Seconds to wait for a heartbeat that is being written at the end."""
 _LARGEST: Final = 16 << 20
@@ -266,7 +266,7 @@ def _observed(run_file: Path, silent: Heartbeat) -> Heartbeat | None:
     """Return the next heartbeat after a `silent` one; None if there is none for a while."""
     until = time.monotonic() + _OBSERVED
     while time.monotonic() < until:
-        time.sleep(_POLL)
+        time.sleep(_POLL_INTERVAL)
         found = _seen(run_file)
         if found is None or _identity(found) != _identity(silent):
             return found

@@ -17,7 +17,7 @@ from fleetpatch.errors import CredentialsError
 from fleetpatch.kube.cci.environment import LoginEnvironment
 from fleetpatch.kube.connection import Grant, Signature
 from fleetpatch.model.partial_repr import PartialRepr
-from fleetpatch.model.plan.auth import LARGEST_SIGNED_BODY, AkSkAuth
+from fleetpatch.model.plan.auth import MAX_SIGNED_BODY_BYTES, AkSkAuth
 
 _DATE: Final = "%Y%m%dT%H%M%SZ"
 
@@ -62,10 +62,10 @@ class _Signer:
 
     def sign(self, method: str, url: URL, body: bytes, content_type: str) -> Signature:
         """See `fleetpatch.kube.connection.Sign`."""
-        if len(body) > LARGEST_SIGNED_BODY:
+        if len(body) > MAX_SIGNED_BODY_BYTES:
             raise CredentialsError(
-                f"{self._environment.where}: a body of {len(body):,} bytes cannot be signed, since"
-                f" the limit is {LARGEST_SIGNED_BODY:,}; patch less at once, or log in with a token"
+                f"{self._environment.where}: a body of {len(body):,} bytes cannot be signed; the"
+                f" limit is {MAX_SIGNED_BODY_BYTES:,}; patch less at once, or log in with a token"
             )
         headers = {
             "Host": url.host_port_subcomponent or "",

@@ -44,7 +44,7 @@ from fleetpatch.rules.running.backoff import Backoff
 LOGIN_RETRIES: Final = RetryPolicy(5, Backoff(base=0.5, cap=8.0))
 """At most about 15 seconds, since the run waits for its first token."""
 
-LONGEST_MARGIN: Final = 300.0
+MAX_MARGIN: Final = 300.0
 """Seconds before its end at which a token is renewed at the latest."""
 
 _TIMEOUT: Final = 10.0
@@ -138,7 +138,7 @@ class IamLogIn:
             CIMultiDict({"X-Auth-Token": token}),
             self._environment.tls,
             secrets=(token,),
-            fresh_for=life - min(life / 5, LONGEST_MARGIN) if life < math.inf else life,
+            fresh_for=life - min(life / 5, MAX_MARGIN) if life < math.inf else life,
         )
 
     def _refusal(self, reply: Reply) -> str:

@@ -35,7 +35,7 @@ IS_SUPPORTED: Final = all(
 _SWITCHED: Final = 101
 _INTERIM: Final = frozenset(range(100, 200)) - {_SWITCHED}
 """An answer with one of these statuses is followed by another one to the same request."""
-_MOST_CLOSED: Final = 100
+_MAX_CLOSED: Final = 100
 """Connections that are closed before one is used. A server that speaks first must not cause an
 endless loop."""
 
@@ -71,7 +71,7 @@ class CleanConnector(aiohttp.TCPConnector):
     ) -> Connection:
         """Return a connection for a request. Raises as `aiohttp.TCPConnector`."""
         connection = await super().connect(req, traces, timeout)
-        for _ in range(_MOST_CLOSED):
+        for _ in range(_MAX_CLOSED):
             if connection.protocol is None or not connection.protocol.should_close:
                 break
             connection.close()

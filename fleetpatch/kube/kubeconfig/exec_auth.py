@@ -36,9 +36,9 @@ INTERACTIVE_TIME_LIMIT: Final = 900.0
 
 _GROUP: Final = "client.authentication.k8s.io"
 _API_VERSIONS: Final = (f"{_GROUP}/v1", f"{_GROUP}/v1beta1")
-_LONGEST_MARGIN: Final = 60.0
+_MAX_MARGIN: Final = 60.0
 """Seconds before its expiry at which a credential is renewed at the latest."""
-_SHORTEST_LIFE: Final = 10.0
+_MIN_LIFE: Final = 10.0
 """Seconds; the next renewal is not earlier, so that an expired credential causes no loop."""
 _QUOTED: Final = 300
 """Characters of the last line on stderr in a message."""
@@ -232,7 +232,7 @@ class ExecAuth:
         if credential.expires is None:
             return float("inf")
         life = credential.expires - self._now()
-        return max(life - min(life / 5, _LONGEST_MARGIN), _SHORTEST_LIFE)
+        return max(life - min(life / 5, _MAX_MARGIN), _MIN_LIFE)
 
     def _failed(self, detail: str, remedy: str = "") -> CredentialsError:
         remedy = remedy or "run it by hand, or log in again"

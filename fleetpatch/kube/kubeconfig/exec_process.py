@@ -33,11 +33,11 @@ _TAIL: Final = 4096
 _FIRST_WORD: Final = re.compile(rb"^\S+")
 _CHUNK: Final = 65536
 """Bytes; a pipe of Linux contains no more, so one read returns all that it has."""
-_TERMINATION: Final = 1.0
+_TERMINATION_TIMEOUT: Final = 1.0
 """Seconds to wait for the end of a plugin after SIGTERM, and again after SIGKILL."""
-_DRAIN: Final = 0.5
+_DRAIN_TIMEOUT: Final = 0.5
 """Seconds in which processes that the plugin leaves behind can write, once it has ended."""
-_LAST_WORDS: Final = 1.0
+_STDERR_TIMEOUT: Final = 1.0
 """Seconds to show what was read last. A stopped terminal takes nothing, and must not delay more."""
 _CUT: Final = b"\n[fleetpatch: more output of the credential plugin is not shown]\n"
 _WATCHDOG: Final = 'read -r group && { read -r _; kill -s KILL -- "-$group"; }'
@@ -142,10 +142,10 @@ async def _communicate(
         tasks.start_soon(copy_stderr)
         await anyio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
         # A process that the plugin leaves behind may keep the pipes open.
-        tasks.cancel_scope.deadline = anyio.current_time() + _DRAIN
+        tasks.cancel_scope.deadline = anyio.current_time() + _DRAIN_TIMEOUT
     # On a busy machine the time may be over before anything was read.
     output.extend(_rest(stdout))
-    with anyio.move_on_after(_LAST_WORDS):
+    with anyio.move_on_after(_STDERR_TIMEOUT):
         await copy(_rest(stderr))
     code = process.poll()
     return PluginResult(
@@ -200,7 +200,7 @@ async def _end(process: subprocess.Popen[bytes]) -> None:
         for number in (signal.SIGTERM, signal.SIGKILL):
             _signal(process.pid, number)
             # In a thread, so that requests and the renewal of a Lease continue meanwhile.
-            with anyio.move_on_after(_TERMINATION):
+            with anyio.move_on_after(_TERMINATION_TIMEOUT):
                 await anyio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
 
 

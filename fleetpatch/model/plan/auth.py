@@ -15,7 +15,7 @@ VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 Text = Annotated[str, Field(min_length=1)]
 
-LARGEST_SIGNED_BODY: Final = 12 * 1024 * 1024
+MAX_SIGNED_BODY_BYTES: Final = 12 * 1024 * 1024
 """Bytes; the gateway refuses to check the signature of a request with a larger body."""
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, WithJsonSchema
 
-from fleetpatch.model.lease import LONGEST_DURATION
+from fleetpatch.model.lease import MAX_DURATION
 from fleetpatch.model.names import problem_of_dns_label, problem_of_dns_subdomain
 from fleetpatch.model.plan.section import Seconds, Section, valid
 
@@ -23,8 +23,8 @@ def _problem_of_lease(text: str) -> str | None:
 
 def _whole_seconds(seconds: float) -> float:
     # `leaseDurationSeconds` of a Lease is an integer.
-    if not SHORTEST <= seconds <= LONGEST_DURATION or seconds != int(seconds):
-        span = f"at least {SHORTEST}s and at most {LONGEST_DURATION}s"
+    if not SHORTEST <= seconds <= MAX_DURATION or seconds != int(seconds):
+        span = f"at least {SHORTEST}s and at most {MAX_DURATION}s"
         raise ValueError(f"must be whole seconds, {span}")
     return seconds
 

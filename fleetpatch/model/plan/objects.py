@@ -22,7 +22,7 @@ from fleetpatch.model.plan.yaml.syntax import decode, place_of_byte
 
 LARGEST: Final = 16 * 1024 * 1024
 """The maximum size of a list's file in bytes: its lines are kept in memory."""
-MOST_PROBLEMS: Final = 20
+MAX_PROBLEMS: Final = 20
 """Problems of one file that are reported: in a file of another format each line is one."""
 
 _COMMENT: Final = re.compile(r"(^|\s)#.*")
@@ -204,10 +204,10 @@ class ObjectLists:
                     objects.setdefault((one.cluster, one.namespace, one.name), one)
                 case what:
                     wrong += 1
-                    if wrong <= MOST_PROBLEMS:
+                    if wrong <= MAX_PROBLEMS:
                         report(Place(number, 1 + line.index(entry)), str(what))
-        if wrong > MOST_PROBLEMS:
-            report(None, f"there are {wrong - MOST_PROBLEMS} more problems")
+        if wrong > MAX_PROBLEMS:
+            report(None, f"there are {wrong - MAX_PROBLEMS} more problems")
         if not (objects or wrong):
             report(Place(1, 1), "the list has no object; add one, or remove it from the plan")
         return tuple(objects.values())

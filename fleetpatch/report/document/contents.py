@@ -17,7 +17,7 @@ from fleetpatch.model.run import ListedTarget, Summary, Tally, Usage
 from fleetpatch.model.timeline import SessionRecord, Timeline
 from fleetpatch.model.verification import VerifiedTarget
 
-MOST_ATTEMPTS: Final = 10
+MAX_ATTEMPTS: Final = 10
 """Numbers of PATCHes from this one on are counted together."""
 
 
@@ -72,7 +72,7 @@ class MessageGroup(msgspec.Struct, frozen=True):
 class Effort(msgspec.Struct, frozen=True):
     """Targets that took more than one PATCH, or a read, and how they ended.
 
-    `attempts` is the number of PATCHes, `MOST_ATTEMPTS` and more in one entry.
+    `attempts` is the number of PATCHes, `MAX_ATTEMPTS` and more in one entry.
     """
 
     reason: Reason

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
 from fleetpatch.model.run import Tally
 from fleetpatch.model.timeline import Timeline
-from fleetpatch.report.document.contents import MOST_ATTEMPTS, MessageGroup, Report
+from fleetpatch.report.document.contents import MAX_ATTEMPTS, MessageGroup, Report
 from fleetpatch.report.status import go_on_with
 from fleetpatch.report.wording import command, meaning, number, several
 
@@ -158,6 +158,6 @@ def settled_of(report: Report) -> list[tuple[Outcome, Reason, str, int]]:
 
 
 def _took(attempts: int, *, was_read: bool) -> str:
-    more = " or more" if attempts >= MOST_ATTEMPTS else ""
+    more = " or more" if attempts >= MAX_ATTEMPTS else ""
     patches = "1 PATCH" if attempts == 1 else f"{attempts or 'no'}{more} PATCHes"
     return f"{patches} and reads" if was_read else patches

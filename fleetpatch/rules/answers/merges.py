@@ -18,7 +18,7 @@ from fleetpatch.rules.answers.further_fields import any_further, is_default, is_
 _QUANTITY: Final = re.compile(
     r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d{1,2})|([KMGTPE]i|[numkMGTPE]?))"
 )
-_LONGEST_QUANTITY: Final = 64
+_MAX_QUANTITY_LENGTH: Final = 64
 _UNITS: Final = {
     "": Decimal(1),
     **{
@@ -135,7 +135,7 @@ def _amount(value: Value) -> Decimal | None:
         return None
     # Longer texts are none, and would take long to match.
     text = str(value)
-    found = _QUANTITY.fullmatch(text) if len(text) <= _LONGEST_QUANTITY else None
+    found = _QUANTITY.fullmatch(text) if len(text) <= _MAX_QUANTITY_LENGTH else None
     if found is None:
         return None
     number, exponent, unit = found.groups()

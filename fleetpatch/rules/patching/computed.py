@@ -13,7 +13,7 @@ from fleetpatch.model.computed import with_values
 from fleetpatch.model.fields import ABSENT, Fields, Value
 from fleetpatch.model.target import Target
 
-_MOST_KNOWN: Final = 4096
+_MAX_KNOWN: Final = 4096
 
 
 def with_literals(change: PlanChange, values: Fields) -> PlanChange:
@@ -50,7 +50,7 @@ class LiteralChanges:
         key = tuple(values.values())
         found = self._known.get(key)
         if found is None:
-            if len(self._known) >= _MOST_KNOWN:
+            if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
             found = self._known[key] = with_literals(self._change, values)
         return found

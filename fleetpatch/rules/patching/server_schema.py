@@ -28,9 +28,9 @@ from fleetpatch.rules.patching.merge_schema import (
 _PREFIX: Final = "io.k8s."
 _EXTENSION: Final = "x-kubernetes-"
 _KINDS: Final = "group-version-kind"
-_MOST_LINES: Final = 20_000
+_MAX_LINES: Final = 20_000
 """Of all types of a schema; a Job has about 500. A larger schema counts as none."""
-_LONGEST_NAME: Final = 4000
+_MAX_NAME_LENGTH: Final = 4000
 """Characters of the name of a type that is written within others; of its fields' names as well."""
 _COMPOUND: Final = frozenset({"properties", "additionalProperties"})
 _OPEN: Final = FieldLine("open")
@@ -103,7 +103,7 @@ class _Place(NamedTuple):
 
     def below(self, step: str) -> "_Place":
         # The names of all places together may not grow as the square of the document.
-        if self.depth >= MAX_DEPTH or len(self.name) + len(step) > _LONGEST_NAME:
+        if self.depth >= MAX_DEPTH or len(self.name) + len(step) > _MAX_NAME_LENGTH:
             raise _TooLargeError
         return _Place(f"{self.name}{step}", self.depth + 1, self.is_open)
 
@@ -116,7 +116,7 @@ class _Reader:
         self._schemas = schemas
         self._waiting: list[str] = []
         self._seen: set[str] = set()
-        self._lines_left = _MOST_LINES
+        self._lines_left = _MAX_LINES
 
     def read(self, root: str) -> None:
         self._refer(root)

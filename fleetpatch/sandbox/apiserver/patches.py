@@ -28,7 +28,7 @@ JSON_PATCH: Final = "application/json-patch+json"
 STRATEGIC: Final = "application/strategic-merge-patch+json"
 APPLY: Final = "application/apply-patch+yaml"
 
-_MOST_OPERATIONS: Final = 10_000
+_MAX_OPERATIONS: Final = 10_000
 _VALUE: Final = "value"
 _TEXTS: Final = ("op", "path", "from")
 _OBJECT: Final = "map[string]interface {}"
@@ -122,10 +122,9 @@ def _json_patch_body(body: bytes) -> list[dict[str, Any]]:
     for operation in patch:
         if not isinstance(operation, dict | None):
             raise bad_request(_unmarshal(operation, "jsonpatch.Operation"))
-    if len(patch) > _MOST_OPERATIONS:
+    if len(patch) > _MAX_OPERATIONS:
         raise too_large(
-            f"The allowed maximum operations in a JSON patch is {_MOST_OPERATIONS}, got"
-            f" {len(patch)}"
+            f"The allowed maximum operations in a JSON patch is {_MAX_OPERATIONS}, got {len(patch)}"
         )
     return [_operation(operation or {}) for operation in patch]
 

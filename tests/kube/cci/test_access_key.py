@@ -21,7 +21,7 @@ from fleetpatch.kube.connection import Sign
 from fleetpatch.model.answer import Answer
 from fleetpatch.model.change import PatchType
 from fleetpatch.model.lease import LeaseRecord
-from fleetpatch.model.plan.auth import LARGEST_SIGNED_BODY
+from fleetpatch.model.plan.auth import MAX_SIGNED_BODY_BYTES
 from fleetpatch.model.providers.kinds import VOLCANO_JOB
 from tests.kube.cci.clouds import ENVIRON, PROJECT_ID, access_key
 from tests.kube.cci.signatures import authorization
@@ -134,7 +134,7 @@ def test_the_signer_agrees_with_ours_on_arbitrary_requests(
 
 def test_the_largest_body_is_signed_and_a_larger_one_refused() -> None:
     url = URL("https://cci.example/x")
-    body = b"x" * LARGEST_SIGNED_BODY
+    body = b"x" * MAX_SIGNED_BODY_BYTES
 
     SIGN("PATCH", url, body, PatchType.MERGE)
     with pytest.raises(CredentialsError, match=r"cluster cci: a body of 12,582,913 bytes cannot"):

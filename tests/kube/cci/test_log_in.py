@@ -14,7 +14,7 @@ import pytest
 
 from fleetpatch.errors import CredentialsError
 from fleetpatch.kube.cci import iam as iam_module
-from fleetpatch.kube.cci.iam import LOGIN_RETRIES, LONGEST_MARGIN
+from fleetpatch.kube.cci.iam import LOGIN_RETRIES, MAX_MARGIN
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.connect import open_cci
 from fleetpatch.model.answer import Answer
@@ -158,7 +158,7 @@ async def test_the_password_may_be_in_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lifetime", "renewed_after"), [(DAY, DAY - LONGEST_MARGIN), (1000.0, 800.0), (10.0, 8.0)]
+    ("lifetime", "renewed_after"), [(DAY, DAY - MAX_MARGIN), (1000.0, 800.0), (10.0, 8.0)]
 )
 async def test_a_token_is_renewed_shortly_before_its_end_once_for_all_workers(
     lifetime: float, renewed_after: float
@@ -200,7 +200,7 @@ async def test_a_renewal_that_fails_is_tried_again_while_the_old_token_lasts() -
     cloud = Cloud()
     async with running_cloud(cloud) as (api, _peer):
         cloud.refusals += [BUSY, http(429, b"", Retry_After="3"), Act.RESET]
-        cloud.clock.now += DAY - LONGEST_MARGIN
+        cloud.clock.now += DAY - MAX_MARGIN
         await api._transport.credentials.refresh()
         await read_by_all(api)
 
@@ -214,7 +214,7 @@ async def test_a_renewal_is_tried_again_later_where_iam_stays_down() -> None:
     async with running_cloud(cloud) as (api, _peer):
         credentials = api._transport.credentials
         cloud.refusals += [BUSY] * LOGIN_RETRIES.attempts
-        cloud.clock.now += DAY - LONGEST_MARGIN
+        cloud.clock.now += DAY - MAX_MARGIN
         await credentials.refresh()
         assert "gave up after 5 tries (503: an HTML page" in credentials.last_error
         await read_by_all(api)

@@ -100,7 +100,7 @@ async def test_what_a_plugin_wrote_is_read_after_its_end_though_the_machine_is_b
         yield b""
 
     monkeypatch.setattr(exec_process, "_chunks", gets_no_time)
-    monkeypatch.setattr(exec_process, "_DRAIN", 0.0)
+    monkeypatch.setattr(exec_process, "_DRAIN_TIMEOUT", 0.0)
     shown = Shown()
 
     ended = await run("echo answer; echo words >&2", tmp_path, shown)
@@ -184,7 +184,7 @@ async def test_the_event_loop_continues_while_a_plugin_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cause: str
 ) -> None:
     # Until then it may take its time: it ends when the event loop has answered it.
-    monkeypatch.setattr(exec_process, "_TERMINATION", SOON)
+    monkeypatch.setattr(exec_process, "_TERMINATION_TIMEOUT", SOON)
     reply = ": >asked; until [ -e answered ]; do sleep 0.01; done; : >heard; exit"
     # Not before the child has its file: the flood ends the group, and the child does not trap it.
     flood = "until [ -e child ]; do sleep 0.01; done; yes;" if cause == "flood" else ""

@@ -7,7 +7,7 @@ from typing import Final
 
 from fleetpatch.model.change import PatchType
 from fleetpatch.model.fields import Json
-from fleetpatch.model.plan.auth import LARGEST_SIGNED_BODY
+from fleetpatch.model.plan.auth import MAX_SIGNED_BODY_BYTES
 from fleetpatch.model.plan.problems import Finding
 from fleetpatch.model.plan.tree import mapping_at, sections
 
@@ -79,9 +79,9 @@ def check_sizes(tree: Json) -> Iterator[Finding]:
     patch = mapping_at(tree, ("patch",))
     for key in BODIES:
         size = _size(patch[key]) if key in patch else 0
-        if size > LARGEST_SIGNED_BODY:
+        if size > MAX_SIGNED_BODY_BYTES:
             what = (
-                f"takes {size} bytes, and signed requests carry at most {LARGEST_SIGNED_BODY};"
+                f"takes {size} bytes, and signed requests carry at most {MAX_SIGNED_BODY_BYTES};"
                 " split the plan, or sign in with token or iam"
             )
             yield Finding(("patch", key), what, of_key=True)

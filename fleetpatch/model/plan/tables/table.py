@@ -11,15 +11,15 @@ from fleetpatch.model.fields import Json, is_deeper
 from fleetpatch.model.names import show
 from fleetpatch.model.plan.problems import Place, Problem
 
-MOST_PROBLEMS: Final = 20
+MAX_PROBLEMS: Final = 20
 """Problems of one table that are reported; a wrong separator makes each row a problem."""
 
-MOST_COLUMNS: Final = 1000
+MAX_COLUMNS: Final = 1000
 
 _ALWAYS_FIT: Final = frozenset({bool, type(None)})
 _NUL: Final = "contains the character U+0000, at which an expression would cut the text; remove it"
 _INT64: Final = 2**63
-_DEEPEST: Final = 50
+_MAX_DEPTH: Final = 50
 """How deep a cell's lists and mappings may be nested, as in a plan file."""
 
 
@@ -42,7 +42,7 @@ class Table(msgspec.Struct, frozen=True):
 class Rows:
     """Collects the rows of a file, and the problems in it.
 
-    `problems` has at most MOST_PROBLEMS entries, and `unlisted` counts the others.
+    `problems` has at most MAX_PROBLEMS entries, and `unlisted` counts the others.
     """
 
     def __init__(self, file: str, key: str) -> None:
@@ -75,8 +75,8 @@ class Rows:
                 self.report(place, f"the column {show(name)} {_NUL}")
             elif columns.count(name) > 1:
                 self.report(place, f"the column {show(name)} is repeated; remove one")
-        if len(columns) > MOST_COLUMNS:
-            self.report(place, f"there are more than {MOST_COLUMNS} columns; leave some out")
+        if len(columns) > MAX_COLUMNS:
+            self.report(place, f"there are more than {MAX_COLUMNS} columns; leave some out")
         if len(self.problems) == before and self._key not in columns:
             self.report(place, self._no_key_column())
         self._position = columns.index(self._key) if self._key in columns else -1
@@ -89,7 +89,7 @@ class Rows:
             self.report(place, f"{self._key}: {what}")
         elif key in self._rows:
             # Looking its line up reads all rows, so that is done only for what is reported.
-            listed = len(self.problems) < MOST_PROBLEMS
+            listed = len(self.problems) < MAX_PROBLEMS
             first = self._lines[list(self._rows).index(key)] if listed else 0
             self.report(
                 place, f"the key {show(key)} is repeated, first in line {first}; remove one row"
@@ -103,7 +103,7 @@ class Rows:
 
     def report(self, place: Place, what: str) -> None:
         """Add a problem."""
-        if len(self.problems) < MOST_PROBLEMS:
+        if len(self.problems) < MAX_PROBLEMS:
             self.problems.append(Problem(self._file, what, place))
         else:
             self.unlisted += 1
@@ -145,7 +145,7 @@ def _problem_of_value(value: Json) -> str:
         return "" if fits else "the number does not fit 64 bits; put it in quotes"
     if isinstance(value, float):
         return "" if math.isfinite(value) else "the number is too large; put it in quotes"
-    if is_deeper(value, _DEEPEST):
-        return f"lists and mappings are nested more than {_DEEPEST} deep; flatten them"
+    if is_deeper(value, _MAX_DEPTH):
+        return f"lists and mappings are nested more than {_MAX_DEPTH} deep; flatten them"
     parts = [*value, *value.values()] if isinstance(value, dict) else value or ()
     return next((what for part in parts if (what := _problem_of_value(part))), "")

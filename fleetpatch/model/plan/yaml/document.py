@@ -27,7 +27,7 @@ from fleetpatch.model.plan.yaml.syntax import (
 LARGEST: Final = 1024 * 1024
 """The maximum size of a plan file in bytes; a file of this size is read in a few seconds."""
 
-MOST_NODES: Final = 100_000
+MAX_NODES: Final = 100_000
 """The maximum number of values in a plan file with its aliases expanded.
 
 Nested aliases multiply: a file of a few lines could expand to billions of values.
@@ -155,8 +155,8 @@ def unfold(root: Node) -> Json:
     def expand(node: Node) -> Json:
         nonlocal count
         count += 1
-        if count > MOST_NODES:
-            raise ValueError(f"the file contains more than {MOST_NODES} values; split it")
+        if count > MAX_NODES:
+            raise ValueError(f"the file contains more than {MAX_NODES} values; split it")
         match node:
             case ScalarNode(value=value):
                 return value
