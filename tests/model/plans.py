@@ -1,9 +1,11 @@
 """Plan files for tests: a minimal one, one that uses every key, and the problems of others."""
 
+from pathlib import Path
+
 import pytest
 
 from fleetpatch.errors import PlanError
-from fleetpatch.model.plan.load import parse_plan
+from fleetpatch.model.plan.load import load_plan, parse_plan
 
 MINIMAL = """\
 apiVersion: fleetpatch/v1
@@ -96,4 +98,11 @@ def problems_of(text: str) -> list[str]:
     """Return the problems of a plan file, one line each."""
     with pytest.raises(PlanError) as caught:
         parse_plan(text, "plan.yaml")
+    return [str(problem) for problem in caught.value.problems]
+
+
+def problems_of_file(path: Path | str) -> list[str]:
+    """Return the problems of a plan file, and of the files that it names, one line each."""
+    with pytest.raises(PlanError) as caught:
+        load_plan(path)
     return [str(problem) for problem in caught.value.problems]

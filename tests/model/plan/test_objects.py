@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from fleetpatch.errors import PlanError
 from fleetpatch.model.plan.digest import canonical, restore
 from fleetpatch.model.plan.load import PlanFile, load_plan, parse_plan
 from fleetpatch.model.plan.objects import NamedObject
-from tests.model.plans import MINIMAL
+from tests.model.plans import MINIMAL, problems_of_file
 
 FLEET = "fleet: [{name: prod-a}, {name: prod-b}]\n"
 
@@ -29,12 +28,6 @@ def written(folder: Path, content: str | bytes, plan: str = OF_FILE) -> Path:
     path = folder / "plan.yaml"
     path.write_text(plan)
     return path
-
-
-def problems_of(path: Path) -> list[str]:
-    with pytest.raises(PlanError) as caught:
-        load_plan(path)
-    return [str(problem) for problem in caught.value.problems]
 
 
 def test_a_line_names_an_object_and_comments_and_blank_lines_are_left_out(tmp_path: Path) -> None:
@@ -79,7 +72,7 @@ def test_a_plan_may_name_the_digest_that_a_list_must_have(tmp_path: Path) -> Non
     pinned = with_objects(f"{{file: ticket.txt, digest: '{objects.digest}'}}")
 
     assert load_plan(written(tmp_path, "a/b\n", pinned)).digest == load_plan(path).digest
-    (problem,) = problems_of(written(tmp_path, "a/c\n", pinned))
+    (problem,) = problems_of_file(written(tmp_path, "a/c\n", pinned))
     assert "its content has changed" in problem
 
 
@@ -120,7 +113,7 @@ IN_THE_PLAN = [
 def test_a_mistake_in_the_plan_has_its_place(
     tmp_path: Path, objects: str, place: str, what: str
 ) -> None:
-    (problem,) = problems_of(written(tmp_path, "a/b\n", with_objects(objects)))
+    (problem,) = problems_of_file(written(tmp_path, "a/b\n", with_objects(objects)))
 
     assert f"plan.yaml:{place}: targets[0].objects" in problem
     assert what in problem
@@ -142,14 +135,14 @@ IN_THE_FILE: list[tuple[bytes, str, str]] = [
 def test_a_mistake_in_the_file_has_its_line(
     tmp_path: Path, content: bytes, place: str, what: str
 ) -> None:
-    problem = problems_of(written(tmp_path, content, OF_FILE + FLEET))[0]
+    problem = problems_of_file(written(tmp_path, content, OF_FILE + FLEET))[0]
 
     assert f"ticket.txt:{place}: " in problem
     assert what in problem
 
 
 def test_of_very_many_mistakes_in_a_file_the_first_are_shown(tmp_path: Path) -> None:
-    problems = problems_of(written(tmp_path, "x\n" * 500))
+    problems = problems_of_file(written(tmp_path, "x\n" * 500))
 
     assert len(problems) == 21
     assert problems[-1].endswith("ticket.txt: there are 480 more problems")

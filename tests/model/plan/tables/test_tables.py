@@ -10,7 +10,7 @@ from fleetpatch.errors import PlanError
 from fleetpatch.model.plan.digest import canonical, digest, restore
 from fleetpatch.model.plan.load import PlanFile, load_plan, parse_plan
 from fleetpatch.model.plan.tables.read import read_table
-from tests.model.plans import MINIMAL
+from tests.model.plans import MINIMAL, problems_of_file
 
 PLAN = MINIMAL + "tables:\n  costs: {file: costs.csv, key: team}\n"
 CSV = "team,centre\netl,0400\ntrain,4712\n"
@@ -22,12 +22,6 @@ def written(folder: Path, plan: str = PLAN, **tables: str) -> Path:
     path = folder / "plan.yaml"
     path.write_text(plan)
     return path
-
-
-def problems_of(path: Path | str) -> list[str]:
-    with pytest.raises(PlanError) as caught:
-        load_plan(path)
-    return [str(problem) for problem in caught.value.problems]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +86,7 @@ def test_a_plan_may_name_the_digest_that_a_table_must_have(tmp_path: Path) -> No
     pinned = PLAN.replace("key: team", f"key: team, digest: '{pin}'")
 
     assert load_plan(written(tmp_path, pinned, costs_csv=CSV)).digest == free.digest
-    (problem,) = problems_of(written(tmp_path, pinned, costs_csv=CSV + "x,1\n"))
+    (problem,) = problems_of_file(written(tmp_path, pinned, costs_csv=CSV + "x,1\n"))
     assert "plan.yaml:11:" in problem
     assert "costs.csv has the digest sha256:" in problem
     assert "its content has changed" in problem
@@ -120,7 +114,7 @@ def test_mistakes_of_the_plan_and_of_its_tables_are_reported_at_once(
     written(folder, PLAN.replace("team: ml", "team: m l"), costs_csv="team\n")
     monkeypatch.chdir(tmp_path)
 
-    in_plan, in_table = problems_of("q4/plan.yaml")
+    in_plan, in_table = problems_of_file("q4/plan.yaml")
 
     assert in_plan.startswith("q4/plan.yaml:9:18: patch.labels.team: 'm l'")
     # As the plan was named, so that an editor opens it.
@@ -147,7 +141,7 @@ def test_a_mistake_in_the_plan_has_its_place(tmp_path: Path, table: str, what: s
     os.mkfifo(tmp_path / "pipe.csv")
     plan = MINIMAL + f"tables:\n  costs: {table}\n"
 
-    (problem,) = problems_of(written(tmp_path, plan, costs_csv=CSV))
+    (problem,) = problems_of_file(written(tmp_path, plan, costs_csv=CSV))
 
     assert "plan.yaml:11:" in problem
     assert what in problem
@@ -157,7 +151,7 @@ def test_a_mistake_in_the_plan_has_its_place(tmp_path: Path, table: str, what: s
 def test_a_table_has_a_name_that_an_expression_can_use(tmp_path: Path, name: str) -> None:
     plan = PLAN.replace("costs:", f'"{name}":')
 
-    (problem,) = problems_of(written(tmp_path, plan, costs_csv=CSV))
+    (problem,) = problems_of_file(written(tmp_path, plan, costs_csv=CSV))
 
     assert "expression" in problem
 
