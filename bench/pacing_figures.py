@@ -14,19 +14,9 @@ from math import inf
 from typing import Any
 
 from fleetpatch.model.pace import Ceilings
-from tests.rules.pacing.simulator import (
-    ACCEPTED,
-    Client,
-    FairQueue,
-    Open,
-    Processor,
-    Record,
-    Reply,
-    Server,
-    World,
-    governed,
-    simulate,
-)
+from tests.rules.pacing.simulated_servers import ACCEPTED, FairQueue, Reply, Server
+from tests.rules.pacing.simulated_time import Processor, World
+from tests.rules.pacing.simulator import Client, Open, Record, governed, simulate
 
 SHARES = (0.005, 0.01, 0.02, 0.05, 0.1)
 STRAY_SECONDS = 10.0

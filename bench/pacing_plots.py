@@ -14,16 +14,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fleetpatch.model.pace import Ceilings
-from tests.rules.pacing.simulator import (
-    DEFAULT,
-    Client,
-    Open,
-    Record,
-    Server,
-    World,
-    governed,
-    simulate,
-)
+from tests.rules.pacing.simulated_servers import Server
+from tests.rules.pacing.simulated_time import World
+from tests.rules.pacing.simulator import DEFAULT, Client, Open, Record, governed, simulate
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _PLOT = 720, 300, 60, 40, (630, 210)
 _COLOURS = ("#1f6feb", "#d1242f", "#8250df")

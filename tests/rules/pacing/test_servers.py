@@ -19,18 +19,9 @@ from hypothesis import strategies as st
 from fleetpatch.model.pace import Ceilings, PaceCause
 from fleetpatch.rules.answers.reply_signal import ReplySignal
 from fleetpatch.rules.pacing.governor import Governor
-from tests.rules.pacing.simulator import (
-    DEFAULT,
-    Client,
-    FairQueue,
-    Gate,
-    Open,
-    Record,
-    Server,
-    World,
-    governed,
-    simulate,
-)
+from tests.rules.pacing.simulated_servers import FairQueue, Server
+from tests.rules.pacing.simulated_time import World
+from tests.rules.pacing.simulator import DEFAULT, Client, Gate, Open, Record, governed, simulate
 
 THIRTY_TWO = Ceilings(None, 1, 32, adaptive=True)
 
