@@ -20,6 +20,7 @@ from fleetpatch.engine.retry import ClusterPatcher
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.writer import Ended, LaneJournal
 from fleetpatch.model.cause import Cause, CauseCode
+from fleetpatch.model.names import namespaced_name
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.pace import Ceilings, Pace
 from fleetpatch.model.target import Target, TargetId
@@ -286,5 +287,5 @@ class Lane(msgspec.Struct):
         else:
             self.has_unreadable = True
         if len(self.causes) < _CAUSES_KEPT:
-            text = f"{target.namespace}/{target.name} {cause.text}"
+            text = f"{namespaced_name(target.namespace, target.name)} {cause.text}"
             self.causes.add(self._here(cause.code, text))

@@ -17,6 +17,7 @@ from fleetpatch.engine.concurrency import unwrapped_group
 from fleetpatch.engine.writer import JournalWriter
 from fleetpatch.errors import UnreachableError
 from fleetpatch.model.change import BodyPatch, MetadataChange, PlanChange, reads_whole
+from fleetpatch.model.names import namespaced_name
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.ports import (
     Draft,
@@ -286,7 +287,7 @@ class Survey:
     def _computed_draft(self, query: ListQuery, seen: Seen, result: Evaluated) -> Draft:
         problem = result.error or problem_of_values(self._change, seen, result.values)
         if problem:
-            name = f"{seen.namespace}/{seen.name}" if seen.namespace else seen.name
+            name = namespaced_name(seen.namespace, seen.name)
             where = f"{query.resource.name} {name} in cluster {query.cluster.name}"
             self.errors.add(where, problem, result.missing_keys)
             return Draft(
@@ -329,4 +330,5 @@ class Survey:
     def _note_clash(self, query: ListQuery, seen: Seen, detail: str) -> None:
         self.clashes += 1
         if not self.first_clash:
-            self.first_clash = f"{query.resource.name} {seen.namespace}/{seen.name}: {detail}"
+            name = namespaced_name(seen.namespace, seen.name)
+            self.first_clash = f"{query.resource.name} {name}: {detail}"

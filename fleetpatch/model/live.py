@@ -8,6 +8,7 @@ from typing import Self
 
 import msgspec
 
+from fleetpatch.model.names import namespaced_name
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.pace import Pace
 from fleetpatch.model.run import Summary
@@ -42,8 +43,7 @@ class Sample(msgspec.Struct, frozen=True, rename="camel"):
     detail: str = ""
 
     def __str__(self) -> str:
-        place = f"{self.namespace}/{self.name}" if self.namespace else self.name
-        return f"{self.cluster} {self.kind} {place}"
+        return f"{self.cluster} {self.kind} {namespaced_name(self.namespace, self.name)}"
 
 
 class Wave(msgspec.Struct, frozen=True, rename="camel"):

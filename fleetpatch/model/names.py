@@ -43,6 +43,11 @@ _SHOWN: Final = 70
 """Characters of a text that a message quotes: more than any valid name has, except a subdomain."""
 
 
+def namespaced_name(namespace: str, name: str) -> str:
+    """Return `team-a/etl-7`, or the name alone of an object without a namespace."""
+    return f"{namespace}/{name}" if namespace else name
+
+
 def problem_of_label_key(key: str) -> str | None:
     """Return what is wrong with `key` as a label key."""
     return _problem_of_qualified_name(key, key, "label key")

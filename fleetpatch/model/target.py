@@ -10,6 +10,7 @@ from typing import NewType, Protocol
 import msgspec
 
 from fleetpatch.model.fields import MAX_DEPTH, Fields, Json, Path, Value, is_deeper, look_up
+from fleetpatch.model.names import namespaced_name
 from fleetpatch.model.resource import Resource
 
 TargetId = NewType("TargetId", int)
@@ -134,7 +135,7 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     @property
     def full_name(self) -> str:
         """`prod jobs.batch team-a/etl-7`, for people; the texts of the server are not cleaned."""
-        return f"{self.cluster} {self.kind} {self.namespace}/{self.name}"
+        return f"{self.cluster} {self.kind} {namespaced_name(self.namespace, self.name)}"
 
 
 def identity_as_json(target: TargetIdentity) -> dict[str, str]:

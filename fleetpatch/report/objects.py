@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from fleetpatch.model.fields import Json
+from fleetpatch.model.names import namespaced_name
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.text import clean
 from fleetpatch.report.formats import csv_lines, json_array, yaml_lines
@@ -37,7 +38,7 @@ def object_lines(objects: Sequence[ListedObject], what: What) -> Iterator[str]:
         indent = ""
         if len(objects) > 1:
             indent = " "
-            place = f"{one.namespace}/{one.name}" if one.namespace else one.name
+            place = namespaced_name(one.namespace, one.name)
             kind = f"{one.resource.kind}.{one.resource.group}".rstrip(".")
             yield clean(f"Listing {what} for {kind} {place} of {one.cluster}:")
         for key, value in one.values(what).items():

@@ -52,6 +52,18 @@ def test_cluster_scoped_objects_are_patched_and_put_back(
     assert labels(control_plane, path, group) == [None, None]
 
 
+def test_the_preview_names_an_object_without_a_slash(
+    control_plane: ControlPlane, tool: Tool, group: str
+) -> None:
+    words = ("label", "namespaces", "team=red", "-A", "-l", f"group={group}")
+
+    ended = tool.run(*words, "--dry-run=client")
+
+    assert ended.code == 0, ended.err
+    assert f" namespaces {group}-0\n" in ended.out
+    assert labels(control_plane, NAMESPACES, group) == [None, None]
+
+
 @pytest.mark.parametrize(("kind", "path"), KINDS)
 @pytest.mark.parametrize("where", ["default", "team-*", "!default"])
 def test_namespaces_for_a_cluster_scoped_kind_are_refused_and_nothing_is_sent(

@@ -37,6 +37,7 @@ from fleetpatch.journal import queries, tables
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import catalog, run_names
 from fleetpatch.model.change import merges_by_schema
+from fleetpatch.model.names import namespaced_name
 from fleetpatch.model.plan.digest import canonical, digest
 from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.plan.schema import Plan
@@ -236,7 +237,7 @@ def _check_identities(journal: RunFile) -> None:
             " server"
         )
     if shared := journal.shared():
-        place = f"{shared.namespace}/{shared.name}" if shared.namespace else shared.name
+        place = namespaced_name(shared.namespace, shared.name)
         refuse_shared(shared.clusters, f"{shared.resource.name} {place} (uid {shared.uid})")
 
 

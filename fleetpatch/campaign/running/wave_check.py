@@ -17,6 +17,7 @@ from fleetpatch.errors import FleetpatchError
 from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
+from fleetpatch.model.names import namespaced_name
 from fleetpatch.model.plan.programs import program_path
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.plan.waves import CheckSection
@@ -213,7 +214,7 @@ async def _missing(check: CheckSection, plan: Plan, cluster: ApiServer) -> str:
                 for seen in page.items:
                     status = _condition(seen, kind)
                     if status != (wanted or "True"):
-                        where = f"{kinds[name].name} {seen.namespace}/{seen.name}"
+                        where = f"{kinds[name].name} {namespaced_name(seen.namespace, seen.name)}"
                         return f"{cluster.name}: {where} has {kind}={status}"
     # Without any object the check fails, since the selector is probably mistyped.
     return "" if checked else f"{cluster.name}: no object matches the check's selector"

@@ -12,6 +12,7 @@ from typing import Final
 
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from fleetpatch.model.masking import mask_known
+from fleetpatch.model.names import namespaced_name
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.model.text import clean
@@ -71,7 +72,7 @@ def missing_identity(seen: Seen) -> str:
 
 def _difference(target: Target, seen: Seen, *, written: bool) -> str:
     if (seen.namespace, seen.name) != (target.namespace, target.name):
-        return f"the answer is about {seen.namespace}/{seen.name}"
+        return f"the answer is about {namespaced_name(seen.namespace, seen.name)}"
     if written and seen.uid != target.uid:
         return f"the answer is about an object with uid {seen.uid}, not {target.uid}"
     problem = kind_problem(target.resource, seen.api_version, seen.kind) or missing_identity(seen)

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from fleetpatch.model.fields import look_up
+from fleetpatch.model.names import namespaced_name
 from fleetpatch.model.providers.tables import is_built_in
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.selectors.field_selector import FieldSelector
@@ -58,7 +59,7 @@ class Scope(msgspec.Struct, frozen=True):
         # The first one is enough: the whole list cannot be trusted.
         for seen in items:
             if problem := self._problem(seen):
-                shown = f"{seen.namespace}/{seen.name}" if seen.namespace else seen.name
+                shown = namespaced_name(seen.namespace, seen.name)
                 return f"the list contains {clean(shown, _QUOTED)}, but {problem}"
         return ""
 

@@ -120,3 +120,10 @@ def test_any_object_is_either_accepted_or_refused(
     seen = Seen(namespace, name, uid, version, {}, {}, api_version=api_version, kind=kind)
 
     assert is_ours(ok(seen)) == is_ours(ok(seen), written=False) or uid != TARGET.uid
+
+
+def test_an_answer_about_another_object_without_namespaces_names_it_without_a_slash() -> None:
+    found = verified_reply(TARGET, ok(replace(OURS, namespace="", name="n2")), written=True)
+
+    assert isinstance(found, NoAnswer)
+    assert found.detail == "the answer is about n2"
