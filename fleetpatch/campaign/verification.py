@@ -4,7 +4,6 @@ Only reads are sent. The lists are those of the run's plan where they show many 
 do not show is read as `fleetpatch.campaign.object_reader` says.
 """
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import msgspec
@@ -32,7 +31,7 @@ from fleetpatch.model.change import reads_whole
 from fleetpatch.model.plan.targets import TargetBlock
 from fleetpatch.model.ports import Events
 from fleetpatch.model.resource import Resource, resources_named
-from fleetpatch.model.run import ListedTarget, Usage
+from fleetpatch.model.run import ListedTarget
 from fleetpatch.model.verification import Verification, Verified
 from fleetpatch.rules.answers.verification import unread, verify
 from fleetpatch.rules.planning.namespaces import exact, select
@@ -99,14 +98,6 @@ class Verifier(msgspec.Struct, frozen=True):
 def ids_to_verify(journal: RunFile, wave: int) -> Mapping[str, tuple[int, int]]:
     """Return the first and the last id in each cluster of a wave, from 1, or (0) of the run."""
     return journal.ids_of_wave(wave - 1) if wave else journal.ids
-
-
-def usage_of_reads(clusters: Sequence[ReadCluster]) -> Usage:
-    """Return the requests that were sent to `clusters`."""
-    sent = Counter[str]()
-    for cluster in clusters:
-        sent.update(cluster.requests)
-    return Usage(get=sent["get"], list=sent["list"])
 
 
 def _lists_of_block(

@@ -9,7 +9,8 @@ from fleetpatch.campaign.running.apply import open_alone
 from fleetpatch.campaign.running.log import open_log_of
 from fleetpatch.campaign.servers import require_same_servers
 from fleetpatch.campaign.settings import Settings
-from fleetpatch.campaign.verification import Verifier, usage_of_reads
+from fleetpatch.campaign.usage import usage_of, warnings_of
+from fleetpatch.campaign.verification import Verifier
 from fleetpatch.engine.writer import JournalWriter
 from fleetpatch.errors import UsageError
 from fleetpatch.journal import queries
@@ -43,7 +44,7 @@ async def verify(
                 try:
                     _, failed = await verifier.run(clusters, left_out=left_out)
                 finally:
-                    journal.count(usage_of_reads(clusters))
+                    journal.count(usage_of(clusters), warnings_of(clusters))
         for error in failed:
             settings.warn(f"{error}; its objects were not verified")
         return queries.summary(journal)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from fleetpatch.campaign.planning.plan import require_open_window
 from fleetpatch.campaign.running.apply import plan_lock
 from fleetpatch.campaign.running.log import refusals_logged
+from fleetpatch.campaign.running.window import require_open_window
 from fleetpatch.campaign.servers import ServerComparison
 from fleetpatch.campaign.settings import ApplyOptions, Settings
 from fleetpatch.campaign.view import digest_of_run, find_run, is_plan_file, summarize

@@ -12,13 +12,13 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from fleetpatch import files
 from fleetpatch.errors import Locked, RunFileError
 from fleetpatch.model.text import clean
+from fleetpatch.model.times import rfc3339
 
 _HOLDER_TIMEOUT: Final = 0.5
 """Seconds to wait for the holder's name, which it writes right after it has got the lock."""
@@ -106,7 +106,7 @@ def _write_holder(lock: int) -> None:
     holder = {
         "host": os.uname().nodename,
         "pid": os.getpid(),
-        "since": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "since": rfc3339(time.time()),
     }
     os.ftruncate(lock, 0)
     os.pwrite(lock, json.dumps(holder).encode(), 0)

@@ -1,12 +1,16 @@
 """Times as programs read them."""
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, overload
 
 LAST_SECOND: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
 """Of the year 9999, which `datetime` can still represent, in seconds since the epoch."""
 
 
+@overload
+def rfc3339(seconds: float) -> str: ...
+@overload
+def rfc3339(seconds: float | None) -> str | None: ...
 def rfc3339(seconds: float | None) -> str | None:
     """Return seconds since the epoch as `2026-11-26T20:15:00Z`; None stays None.
 

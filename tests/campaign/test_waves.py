@@ -137,7 +137,7 @@ async def test_the_next_wave_begins_a_pause_after_the_last_success_and_then_chec
     assert steps.clock.monotonic() == 110
     assert steps.checked_at == [110]
     assert steps.logged() == ["wave.paused", "wave.started"]
-    assert steps.events.lines[0]["until"] == "2027-01-15T08:01:50+00:00"
+    assert steps.events.lines[0]["until"] == "2027-01-15T08:01:50Z"
     assert steps.events.flushed == 1, "who looks at the log meanwhile sees the pause"
 
 

@@ -51,6 +51,21 @@ def test_a_warning_that_comes_only_later_is_logged_then(tool: Tool) -> None:
     assert len(logged(tool, applied.json["runFile"])) == 1
 
 
+def test_a_verification_counts_its_warnings_too(tool: Tool) -> None:
+    with stub({name: {"spec": {}} for name in NAMES}) as server:
+        configure(tool, server)
+        file = tool.write("plan.yaml", plan("warned", BLOCK, patch={"labels": {"team": "red"}}))
+        assert tool.run("apply", file, "--yes").code == 0
+        sent = len(server.sent)
+        server.headers = [("Warning", f'299 - "{OLD}"')]
+
+        verified = tool.run("verify", "warned", "-o", "json")
+
+    assert verified.code == 0, verified.err
+    warnings = tool.run("status", "warned", "-o", "json").json["warnings"]
+    assert warnings == [{"text": OLD, "count": len(server.sent) - sent}]
+
+
 def test_a_run_without_warnings_does_not_mention_them(tool: Tool) -> None:
     with stub({"a": {"spec": {}}}) as server:
         configure(tool, server)

@@ -172,6 +172,9 @@ def test_a_signal_ends_the_wait_for_the_opening(tool: Tool, planned: bool) -> No
 
         assert ended.code == 5, ended.err
         assert server.counters()["requests"] == before
+        if not planned:
+            opens = f"the window is closed; it opens next at {day:%Y-%m-%d}T02:00:00+00:00"
+            assert f"warning: plan nightly: {opens} (UTC); waiting until then" in ended.err
 
 
 def waits(process: int, number: signal.Signals) -> bool:

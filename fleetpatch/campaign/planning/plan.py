@@ -1,41 +1,31 @@
-"""Expands a plan into a run file: resolve kinds and namespaces, list, seal.
+"""Expands a plan into a run file: resolve kinds and namespaces, list, seal."""
 
-`require_open_window` is for callers that apply the run at once; they check it before `expand`.
-"""
-
-import secrets
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from fleetpatch._version import __version__
 from fleetpatch.campaign.change import depends_on_version
 from fleetpatch.campaign.clusters import ReadCluster, clusters_to_plan
 from fleetpatch.campaign.expressions import evaluating
 from fleetpatch.campaign.planning.coverage import check_coverage
 from fleetpatch.campaign.planning.dependents import blocks_with_dependents, dependents_of
 from fleetpatch.campaign.planning.kinds import resolve_kinds
+from fleetpatch.campaign.planning.new_run import log_expansion, new_run
 from fleetpatch.campaign.planning.object_lists import missing_drafts
 from fleetpatch.campaign.planning.reach import Reach
 from fleetpatch.campaign.running import steering
-from fleetpatch.campaign.running.log import log_server_warnings, open_log_of
-from fleetpatch.campaign.running.wiring import window_guard_of
-from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop
+from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.targets import list_queries_of
-from fleetpatch.campaign.whoami import whoami
-from fleetpatch.engine import events
+from fleetpatch.campaign.usage import usage_of, warnings_of
 from fleetpatch.engine.dependents import Dependents, DependentSurvey
-from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.survey import KeptOwners, ListQuery, Survey
 from fleetpatch.engine.writer import JournalWriter
-from fleetpatch.errors import ClusterError, LogError, UnselectiveError, WindowClosed
-from fleetpatch.journal import queries, tables
+from fleetpatch.errors import ClusterError, UnselectiveError
+from fleetpatch.journal import tables
 from fleetpatch.journal.runfile import RunFile
-from fleetpatch.journal.runs import catalog, run_names
+from fleetpatch.journal.runs import catalog
 from fleetpatch.model.change import merges_by_schema
 from fleetpatch.model.names import namespaced_name
 from fleetpatch.model.plan.digest import canonical, digest
@@ -43,9 +33,8 @@ from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.ports import Draft, Expressions
 from fleetpatch.model.resource import Resource
-from fleetpatch.model.run import ClusterInfo, RunInfo, Standing, Summary, Usage
+from fleetpatch.model.run import RunInfo, Summary
 from fleetpatch.model.text import clean
-from fleetpatch.report.wording import kept
 from fleetpatch.rules.patching.merging import RunMerging, ServerMerging
 from fleetpatch.rules.planning.guards import (
     find_unselective,
@@ -54,9 +43,6 @@ from fleetpatch.rules.planning.guards import (
     refuse_none,
     refuse_shared,
 )
-
-_ENDED = frozenset({Standing.UNCHANGED, Standing.SKIPPED})
-"""The outcomes that a target can have once it is planned."""
 
 
 async def expand(
@@ -247,93 +233,3 @@ def _refuse_none(
     # Once each: there is a query for each name of an object.
     looked_at = list(dict.fromkeys(map(str, list_queries)))
     refuse_none(survey.found, looked_at, [one.detail for one in missing])
-
-
-def usage_of(clusters: Sequence[ReadCluster], elapsed: float) -> Usage:
-    """Count the requests of a survey."""
-    lists = sum(cluster.requests["list"] for cluster in clusters)
-    gets = sum(cluster.requests["get"] for cluster in clusters)
-    return Usage(get=gets, list=lists, elapsed=elapsed)
-
-
-def warnings_of(clusters: Sequence[ReadCluster]) -> Counter[str]:
-    """Count the warnings of all servers by text."""
-    counts: Counter[str] = Counter()
-    for cluster in clusters:
-        counts.update(cluster.warnings.counts)
-    return counts
-
-
-def log_expansion(journal: RunFile, clusters: Sequence[ReadCluster], settings: Settings) -> Summary:
-    """Log the expansion, and each target that needs no patch.
-
-    Raises LogError, which names the run: the run is planned by then, and stays.
-    """
-    summary = queries.summary(journal)
-    try:
-        with open_log_of(journal.path, summary.info.run, settings) as log:
-            events.plan_expanded(log, summary)
-            log_server_warnings(log, clusters, known=())
-            # A nightly call that finds nothing left to do does not log each object of the fleet.
-            ended = _ENDED if summary.tally.open else frozenset({Standing.SKIPPED})
-            found = queries.targets(journal, ended)
-            events.target_settled(
-                log, ((one.target, one.settlement) for one in found if one.settlement is not None)
-            )
-    except LogError as error:
-        raise LogError(f"{error}; nothing was sent; {kept(summary)}") from error
-    return summary
-
-
-async def require_open_window(
-    plan: Plan, settings: Settings, options: ApplyOptions, stop: Stop
-) -> None:
-    """Return if the plan's window is open, after a wait for it if `options` allow that.
-
-    Raises WindowClosed with the next opening.
-    """
-    guard = window_guard_of(plan, settings, stop)
-    if guard is None:
-        return
-    if options.wait_for_window:
-        shutdown = Shutdown(settings.clock)
-        stop.listen(lambda _cause: shutdown.request())
-        await guard.wait(shutdown)
-    seen = guard.status()
-    if not seen.may_send:
-        raise WindowClosed(f"plan {plan.name}: {guard.cause(seen)}; nothing was sent")
-
-
-def new_run(
-    campaign: str,
-    settings: Settings,
-    *,
-    plan_name: str,
-    plan_digest: str,
-    plan: str,
-    clusters: Sequence[ClusterInfo],
-    description: str,
-    annotations: Mapping[str, str],
-    plan_folder: str,
-    dry_run: bool = False,
-    undo_of: str = "",
-) -> RunInfo:
-    """Create the RunInfo of a run of `campaign` that is planned now."""
-    now = datetime.fromtimestamp(settings.clock.wall(), UTC)
-    return RunInfo(
-        # Random bits, since two runs of a plan may be planned at the same moment.
-        run=run_names.compose(campaign, now, secrets.randbits(8)),
-        plan_name=plan_name,
-        plan_digest=plan_digest,
-        plan=plan,
-        created_at=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        created_by=whoami(),
-        tool_version=__version__,
-        clusters=tuple(clusters),
-        dry_run=dry_run,
-        undo_of=undo_of,
-        reason=settings.reason,
-        description=description,
-        annotations=dict(annotations),
-        plan_folder=plan_folder,
-    )

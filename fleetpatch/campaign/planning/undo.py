@@ -15,7 +15,7 @@ from pathlib import Path
 from fleetpatch.campaign.change import change_of
 from fleetpatch.campaign.clusters import clusters_of_run
 from fleetpatch.campaign.integrity import plan_of
-from fleetpatch.campaign.planning.plan import log_expansion, new_run, usage_of, warnings_of
+from fleetpatch.campaign.planning.new_run import log_expansion, new_run
 from fleetpatch.campaign.planning.undo_survey import UndoSurvey
 from fleetpatch.campaign.running import steering
 from fleetpatch.campaign.running.apply import open_for_writing
@@ -23,6 +23,7 @@ from fleetpatch.campaign.running.log import open_log_of
 from fleetpatch.campaign.running.session import Session
 from fleetpatch.campaign.servers import require_same_servers
 from fleetpatch.campaign.settings import Settings, Stop
+from fleetpatch.campaign.usage import usage_of, warnings_of
 from fleetpatch.campaign.view import summarize
 from fleetpatch.errors import NothingToUndo, Refused
 from fleetpatch.journal import meta, queries

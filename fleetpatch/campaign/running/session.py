@@ -15,7 +15,6 @@ from fleetpatch.campaign.running.limits import RunLimits, UsageMeter
 from fleetpatch.campaign.running.live import LiveCounts
 from fleetpatch.campaign.running.log import log_latest_outcomes, log_server_warnings, log_start
 from fleetpatch.campaign.running.session_fleet import SessionFleet, session_fleet
-from fleetpatch.campaign.running.session_window import closed_window
 from fleetpatch.campaign.running.steering import Steering
 from fleetpatch.campaign.running.target_rows import TargetRows
 from fleetpatch.campaign.running.timeline import TimelineRecorder
@@ -23,6 +22,7 @@ from fleetpatch.campaign.running.traces import Traces
 from fleetpatch.campaign.running.verification import SessionVerification
 from fleetpatch.campaign.running.wave_check import failure_after
 from fleetpatch.campaign.running.waves import Rollout, WaveHold, wave_incomplete
+from fleetpatch.campaign.running.window import closed_window
 from fleetpatch.campaign.running.wiring import (
     ceilings_of,
     lease_holder_of,

@@ -16,7 +16,6 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -41,6 +40,7 @@ from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.live import Holder
 from fleetpatch.model.run import RunState
 from fleetpatch.model.steering import Action, PaceInForce, Request, pace_in_force
+from fleetpatch.model.times import rfc3339
 from fleetpatch.report.wording import steered
 
 POLL_INTERVAL: Final = 0.5
@@ -52,7 +52,7 @@ _SESSION: Final = secrets.token_hex(8)
 
 def now_rfc3339() -> str:
     """Return this moment as RFC 3339 in UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return rfc3339(time.time())
 
 
 def new_request(action: Action, **more: object) -> Request:

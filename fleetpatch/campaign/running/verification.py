@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from fleetpatch.campaign.clusters import ReadCluster
 from fleetpatch.campaign.running.live import LiveCounts
 from fleetpatch.campaign.settings import Settings, Stop
-from fleetpatch.campaign.verification import Verifier, ids_to_verify, usage_of_reads
+from fleetpatch.campaign.usage import usage_of, warnings_of
+from fleetpatch.campaign.verification import Verifier, ids_to_verify
 from fleetpatch.engine import events
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.writer import JournalWriter
@@ -142,4 +143,4 @@ class SessionVerification:
             try:
                 yield remote
             finally:
-                self._journal.count(usage_of_reads(remote))
+                self._journal.count(usage_of(remote), warnings_of(remote))

@@ -8,7 +8,6 @@ wave with a claimed target has begun and is not delayed again.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 
 import anyio
 import msgspec
@@ -21,6 +20,7 @@ from fleetpatch.model.cause import Cause, CauseCode, by_gravity
 from fleetpatch.model.plan.waves import WavesSection
 from fleetpatch.model.ports import Clock, Events, Progress
 from fleetpatch.model.run import RunState
+from fleetpatch.model.times import rfc3339
 from fleetpatch.report.wording import duration
 from fleetpatch.rules.running.run_state import LEFT_OPEN
 
@@ -126,7 +126,7 @@ class Rollout(msgspec.Struct):
         until = over_at + self.waves.pause
         if (seconds := until - self.clock.wall()) <= 0:
             return
-        shown = datetime.fromtimestamp(until, UTC).isoformat(timespec="seconds")
+        shown = rfc3339(until)
         events.wave_paused(self.log, wave=number, of=self._count, until=shown)
         self.progress.wave(number + 1, self._count, until)
         # Bounded: a wall clock that is set back must not make the pause longer than planned.
