@@ -265,8 +265,13 @@ class _Child:
                 f"the process that evaluates expressions cannot be started: {error.strerror}"
             ) from error
         child = cls(process)
-        # The answer says that it could load its modules and compile the expressions.
-        if await child.ask(encode(setup)) is None:
+        try:
+            # The answer says that it could load its modules and compile the expressions.
+            answer = await child.ask(encode(setup))
+        except BaseException:  # cancelled: nobody else knows the process yet
+            await child.close()
+            raise
+        if answer is None:
             await child.close()
             raise SurroundingsError(
                 "the process that evaluates expressions ended when it was started; check the"

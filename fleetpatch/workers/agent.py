@@ -80,13 +80,17 @@ class Membership:
 
     async def run(self) -> bool:
         """Follow orders until the session is over; see `Connection.run` for the result."""
-        async with anyio.create_task_group() as tasks:
-            self._tasks = tasks
-            tasks.start_soon(self._report)
-            is_over = await self._connection.run()
-            tasks.cancel_scope.cancel()
-        if self._reader is not None:
-            await self._reader.close()
+        try:
+            async with anyio.create_task_group() as tasks:
+                self._tasks = tasks
+                tasks.start_soon(self._report)
+                is_over = await self._connection.run()
+                tasks.cancel_scope.cancel()
+        finally:
+            # The process of a Dask worker outlives an error here, so clusters must be closed.
+            if self._reader is not None:
+                with anyio.CancelScope(shield=True):
+                    await self._reader.close()
         return is_over
 
     def _take(self, message: Welcome | Orders | Ask) -> None:

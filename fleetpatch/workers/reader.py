@@ -48,7 +48,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Reader:
-    """Answers the questions about clusters, each opened once; to be used in `async with`."""
+    """Answers the questions about clusters, each opened once, until `close`."""
 
     def __init__(
         self, open_cluster: Open, new_evaluator: NewEvaluator, tasks: anyio.abc.TaskGroup

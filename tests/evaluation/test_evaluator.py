@@ -4,9 +4,11 @@ Covered: limits on memory and time, splitting, restarts, hostile objects as prop
 environment and the files that the process has. Left out: what expressions yield (tests/cel).
 """
 
+import signal
 from collections.abc import Sequence
 from typing import Any
 
+import anyio
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -72,6 +74,25 @@ async def test_only_the_object_that_needs_too_much_time_is_an_error() -> None:
     )
 
     assert [bool(one.error) for one in found] == [False, True, False]
+
+
+async def test_a_cancellation_during_its_start_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[Any] = []
+
+    async def unanswered(child: Any, _message: bytes) -> None:
+        started.append(child)
+        scope.cancel()
+        await anyio.sleep_forever()
+
+    monkeypatch.setattr(module._Child, "ask", unanswered)
+
+    with anyio.CancelScope() as scope:
+        await evaluated(evaluator_of("object.a"), {"a": "x"})
+
+    (child,) = started
+    assert child._process.returncode == -signal.SIGKILL
 
 
 async def test_a_plan_whose_expressions_end_the_process_again_and_again_is_refused(

@@ -1,8 +1,9 @@
 """A list that workers read for a plan: no page is lost, whatever happens to connection and worker.
 
 Both ends of the questions are real, and the API server is a fake. Covered: a question that is sent
-again, an error that is asked for again, another worker that begins the list again. Left out: plans
-(test_planning.py), and connections (test_coordinator.py, test_worker_side.py).
+again, an error that is asked for again, another worker that begins the list again, an error that
+ends the membership. Left out: plans (test_planning.py), and connections (test_coordinator.py,
+test_worker_side.py).
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -24,11 +25,14 @@ from fleetpatch.model.fields import ABSENT, Fields, label
 from fleetpatch.model.ports import Evaluated, Page, Subject
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen
-from fleetpatch.workers.messages import FoundCluster
+from fleetpatch.workers.agent import Membership
+from fleetpatch.workers.channel import Channel
+from fleetpatch.workers.messages import FoundCluster, Hello
 from fleetpatch.workers.pool import DaskWorkers
 from fleetpatch.workers.questions import Ask, NextPage, Question, ReadResult
 from fleetpatch.workers.reader import Reader
 from fleetpatch.workers.remote_cluster import RemoteCluster
+from tests.fakes.clock import VirtualClock
 from tests.report_runs import a_plan, an_info
 
 JOBS = Resource("batch", "v1", "jobs", "Job")
@@ -228,3 +232,22 @@ async def test_workers_that_are_lost_before_they_take_part_are_an_error_with_its
     with pytest.raises(UnreachableError, match=r"no worker for 60 s; nothing was sent"):
         async with pool.reading(an_info(a_plan()), Settings()):
             pytest.fail("there are no workers to read with")
+
+
+async def test_an_error_of_a_membership_closes_the_clusters_that_it_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    closed: list[str] = []
+
+    async def broken() -> Channel:
+        raise RuntimeError("broken")
+
+    async with reading(ListedServer()) as reader:
+        membership = Membership(broken, Hello("s", "m", "w", "n"), VirtualClock())
+        monkeypatch.setattr(membership, "_reader", reader)
+        reader._stack.callback(closed.append, "north")
+
+        with pytest.raises(ExceptionGroup):
+            await membership.run()
+
+        assert closed == ["north"]

@@ -209,7 +209,7 @@ class ExecAuth:
         # Otherwise a certificate without its key would fail only at the first connection.
         if bool(certificate) != bool(key):
             raise self._failed(
-                "it printed neither a token nor a certificate with its key, but one of the two"
+                "it printed a certificate without its key, or a key without its certificate"
             )
         if not token and not certificate:
             raise self._failed("it printed neither a token nor a certificate with its key")

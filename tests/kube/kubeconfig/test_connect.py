@@ -166,7 +166,7 @@ async def test_an_exec_plugin_may_print_a_certificate(tmp_path: Path) -> None:
         (f"print('{TOKEN}')", "did not print an ExecCredential: not JSON"),
         ("print('{}')", "missing required field `apiVersion`"),
         ("credential()", "neither a token nor a certificate"),
-        ("credential(clientCertificateData='x')", "neither a token nor a certificate"),
+        ("credential(clientCertificateData='x')", "a certificate without its key"),
         ("print(json.dumps({'apiVersion': 'v0', 'kind': '', 'status': {}}))", "another `kind`"),
         (
             'print(\'{"apiVersion": "client.authentication.k8s.io/v1", "kind": 0, "status": 0}\')',

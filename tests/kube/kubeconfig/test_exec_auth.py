@@ -200,8 +200,8 @@ async def test_an_answer_of_the_protocol_is_accepted(
         ({"apiVersion": V1, "kind": "ExecCredential"}, "neither a token nor a certificate"),
         (GOOD | {"status": {"token": ""}}, "neither a token nor a certificate"),
         (GOOD | {"status": {"token": 5}}, "Expected `str"),
-        (GOOD | {"status": {"token": "its", "clientKeyData": "x"}}, "neither a token nor"),
-        (GOOD | {"status": {"clientCertificateData": "x"}}, "neither a token nor"),
+        (GOOD | {"status": {"token": "its", "clientKeyData": "x"}}, "a key without its"),
+        (GOOD | {"status": {"clientCertificateData": "x"}}, "certificate without its key"),
         (GOOD | {"status": {"token": "a\r\nX: y"}}, "its token contains a line end"),
         (
             GOOD | {"status": {"clientCertificateData": "x", "clientKeyData": "y"}},

@@ -52,10 +52,18 @@ def test_a_final_ruling_ends_a_target_as_skipped_or_failed() -> None:
     assert {OUTCOME_OF[reason] for reason in stops} == {Outcome.SKIPPED, Outcome.FAILED}
 
 
+def test_a_status_body_without_details_matters_for_404_and_500_alone() -> None:
+    statuses = range(100, 600)
+
+    differ = [
+        one for one in statuses if judge(Answer(one), RETRIED) != judge(failure(one), RETRIED)
+    ]
+
+    assert differ == [404, 500]
+
+
 @pytest.mark.parametrize("status", range(100, 600))
-def test_every_status_has_the_same_ruling_with_and_without_a_status_body(
-    status: int,
-) -> None:
+def test_only_the_plan_s_statuses_are_retried_and_no_error_of_a_server_is_done(status: int) -> None:
     for answer in (Answer(status), failure(status)):
         ruling = judge(answer, RETRIED)
         if ruling.verdict is Verdict.RETRY:
