@@ -15,7 +15,7 @@ from fleetpatch.campaign.settings import Settings
 from fleetpatch.errors import Locked, Refused, UsageError
 from fleetpatch.journal import flock, queries, sqlite_file
 from fleetpatch.journal.runfile import RunFile
-from fleetpatch.journal.runs import campaigns, catalog, heartbeat
+from fleetpatch.journal.runs import campaigns, catalog, folders, heartbeat, run_names
 from fleetpatch.journal.runs.campaigns import Campaign
 from fleetpatch.journal.runs.catalog import RunEntry
 from fleetpatch.model.run import RunState
@@ -103,7 +103,7 @@ def _refuse_foreign(entries: Iterable[RunEntry], runs: Path) -> None:
 def _related(selected: Sequence[RunEntry]) -> list[RunEntry]:
     """Read all runs and undos of the campaigns of these runs."""
     folders = {entry.path.parent for entry in selected}
-    names = {campaigns.name_of(entry.run).removeprefix("undo-") for entry in selected}
+    names = {run_names.without_undo(campaigns.name_of(entry.run)) for entry in selected}
     related = [campaigns.read(folder, name) for folder in folders for name in sorted(names)]
     return [entry for one in related for entry in (*one.undos, *one.runs)]
 
@@ -158,8 +158,8 @@ def _may_have_changed(entry: RunEntry) -> bool:
 
 def _remove(run_file: Path) -> None:
     sqlite_file.erase(run_file)
-    for suffix in (".jsonl", ".control.json", ".status.json"):
-        catalog.log_path(run_file).with_suffix(suffix).unlink(missing_ok=True)
+    for ending in (folders.LOG, folders.CONTROL, folders.STATUS):
+        folders.beside(run_file, ending).unlink(missing_ok=True)
     for log in rotated(catalog.log_path(run_file)):
         log.unlink(missing_ok=True)
     flock.beside(run_file).unlink(missing_ok=True)

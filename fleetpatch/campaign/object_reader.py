@@ -19,8 +19,7 @@ from fleetpatch.engine.concurrency import unwrapped_group
 from fleetpatch.engine.writer import JournalWriter
 from fleetpatch.errors import ClusterError, RunFileError, SurroundingsError, UnreachableError
 from fleetpatch.journal.unread import Place, UnreadTargets
-from fleetpatch.kube.http.decoding import describe
-from fleetpatch.model.answer import Answer
+from fleetpatch.model.answer import Answer, one_line_with_reason
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import ListedTarget
 from fleetpatch.model.target import Seen, Target
@@ -202,7 +201,7 @@ class ObjectReader(msgspec.Struct, frozen=True):
             case Answer() if is_gone(answer):
                 return None
             case _:
-                return NotRead(describe(answer))
+                return NotRead(one_line_with_reason(answer))
 
     async def _places(self, cluster: ReadCluster) -> list[Place]:
         return await self.writer.write(lambda: self.unread.places(cluster.name))

@@ -10,6 +10,7 @@ import msgspec
 from fleetpatch.engine.clock import SystemClock
 from fleetpatch.journal.runs.catalog import log_path
 from fleetpatch.journal.runs.folders import home, runs_dir, state_dir
+from fleetpatch.model.callbacks import ignore
 from fleetpatch.model.cause import Cause
 from fleetpatch.model.live import ClusterLoad, Report
 from fleetpatch.model.outcome import Outcome
@@ -60,10 +61,6 @@ class NoMonitor:
         """Do nothing."""
 
 
-def _discard(_warning: str) -> None:
-    """Do nothing."""
-
-
 class Settings(msgspec.Struct, frozen=True):
     """State folder, log file, request timeout, progress, clock and warnings of a campaign.
 
@@ -83,7 +80,7 @@ class Settings(msgspec.Struct, frozen=True):
     request_timeout: float = 30.0
     progress: Progress = msgspec.field(default_factory=NoProgress)
     clock: Clock = msgspec.field(default_factory=SystemClock)
-    warn: Callable[[str], None] = _discard
+    warn: Callable[[str], None] = ignore
     reason: str = ""
     shared: bool = False
     progress_every: float | None = None

@@ -41,7 +41,7 @@ def expand_with_progress(
     everything: bool,
     dry_run: bool = False,
 ) -> Summary:
-    """Expand a plan into a new run. Raises as `campaign.plan.expand`."""
+    """Expand a plan into a new run. Raises as `campaign.planning.plan.expand`."""
     with watch_planning(sys.stderr) as progress:
         watched = replace(settings, progress=progress)
         return run(

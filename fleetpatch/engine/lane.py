@@ -19,6 +19,7 @@ from fleetpatch.engine.concurrency import EagerReceiver, put
 from fleetpatch.engine.retry import ClusterPatcher
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.writer import Ended, LaneJournal
+from fleetpatch.model.callbacks import ignore
 from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.names import namespaced_name
 from fleetpatch.model.outcome import Reason, Settlement
@@ -40,14 +41,6 @@ class _WorkItem(NamedTuple):
     in_doubt: bool = False
 
 
-def _ignore_settled(_target: Target, _settlement: Settlement) -> None:
-    """Do nothing."""
-
-
-def _ignore_retried(_record: RetryRecord) -> None:
-    """Do nothing."""
-
-
 class Lane(msgspec.Struct):
     """Patches one cluster's open targets, up to the id `last`, `concurrency` at a time.
 
@@ -62,8 +55,8 @@ class Lane(msgspec.Struct):
     concurrency: int
     last: int | None = None
     causes: set[Cause] = msgspec.field(default_factory=set)
-    on_settled: Callable[[Target, Settlement], None] = _ignore_settled
-    on_retried: Callable[[RetryRecord], None] = _ignore_retried
+    on_settled: Callable[[Target, Settlement], None] = ignore
+    on_retried: Callable[[RetryRecord], None] = ignore
     breaker: Breaker = msgspec.field(default_factory=Breaker)
     cluster_stopped: bool = False
     has_unreadable: bool = False

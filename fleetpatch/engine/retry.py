@@ -15,15 +15,12 @@ from tenacity.wait import wait_base
 from fleetpatch.engine.attempt import AttemptResult, Deferred, Retryable, RetryRecord
 from fleetpatch.engine.patcher import TargetPatcher
 from fleetpatch.engine.policy import PatchContext
-from fleetpatch.model.answer import describe
+from fleetpatch.model.answer import status_and_text
+from fleetpatch.model.callbacks import ignore
 from fleetpatch.model.outcome import Settlement
 from fleetpatch.model.ports import Clock
 from fleetpatch.model.target import Target
 from fleetpatch.rules.running.backoff import Backoff
-
-
-def _ignore(_record: RetryRecord) -> None:
-    """Do nothing."""
 
 
 class ClusterPatcher(msgspec.Struct, frozen=True):
@@ -40,7 +37,7 @@ class ClusterPatcher(msgspec.Struct, frozen=True):
         target: Target,
         *,
         in_doubt: bool = False,
-        on_retry: Callable[[RetryRecord], None] = _ignore,
+        on_retry: Callable[[RetryRecord], None] = ignore,
     ) -> Settlement | Deferred:
         """Patch `target`; `on_retry` is called before the wait for each retry.
 
@@ -111,7 +108,7 @@ class WaitBackoff(wait_base):
 
 def _record_of(target: Target, state: RetryCallState) -> RetryRecord:
     last = _retryable(state)
-    status, detail = describe(last.reply)
+    status, detail = status_and_text(last.reply)
     return RetryRecord(
         target,
         state.attempt_number,

@@ -17,6 +17,7 @@ from anyio import to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from fleetpatch.engine import events
+from fleetpatch.model.callbacks import ignore
 from fleetpatch.model.outcome import OUTCOME_OF, Settlement
 from fleetpatch.model.ports import Clock, Draft, Events, Journal, Progress
 from fleetpatch.model.target import Target, TargetIdentity
@@ -98,10 +99,6 @@ COMMIT_INTERVAL = 0.1
 """Seconds between group commits: ten a second take 2 % of a core, whatever the rate of outcomes."""
 
 
-def _ignore(_group: Sequence[Settled]) -> None:
-    """Do nothing."""
-
-
 class OutcomeWriter:
     """Records outcomes until the last worker has closed its stream.
 
@@ -115,7 +112,7 @@ class OutcomeWriter:
         clock: Clock,
         log: Events,
         progress: Progress,
-        on_recorded: Callable[[Sequence[Settled]], None] = _ignore,
+        on_recorded: Callable[[Sequence[Settled]], None] = ignore,
     ) -> None:
         self._on_recorded = on_recorded
         self._writer = writer

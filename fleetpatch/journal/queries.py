@@ -16,7 +16,7 @@ from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import catalog
 from fleetpatch.journal.schema import CLAIMED
 from fleetpatch.model.live import Sample
-from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
+from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement, by_outcome
 from fleetpatch.model.run import ListedTarget, Standing, Summary, Tally
 from fleetpatch.model.target import Target
 from fleetpatch.model.verification import VerifyResult
@@ -95,7 +95,7 @@ def summary(run: RunFile) -> Summary:
             cause=cause,
             cause_code=cause_code,
             tally=Tally.of(counts.all.items()),
-            reasons=_by_outcome(counts.reasons),
+            reasons=by_outcome(counts.reasons),
             by_cluster=_tallies(counts.clusters),
             by_kind=_tallies(dict(sorted(counts.kinds.items()))),
             by_namespace=_tallies(dict(sorted(counts.namespaces.items()))),
@@ -229,10 +229,9 @@ def latest(run: RunFile) -> Iterator[tuple[Target, Settlement]]:
     """Stream the outcomes that were recorded last, in one transaction."""
     where = "o.settled_at = ? ORDER BY t.id"
     rows = run.database.rows(f"{_LISTED} WHERE {where}", meta.latest_group(run.database))
-    with run.database.decoding():
-        for row in rows:
-            target = codec.target(row[_TARGET_FROM:], run.clusters, run.resources)
-            yield target, codec.settlement(row[1:_TARGET_FROM])
+    for one in _listed(run, rows):
+        if one.settlement is not None:
+            yield one.target, one.settlement
 
 
 def ended_objects(run: RunFile, outcome: Outcome) -> Iterator[tuple[str, str]]:
@@ -262,17 +261,18 @@ def has_wanted_values(run: RunFile) -> bool:
 
 def reason_samples(run: RunFile) -> dict[Reason, Sample]:
     """Return for each reason the first target in plan order that ended with it."""
-    firsts = run.database.rows("SELECT min(target) FROM outcomes GROUP BY reason")
-    found: dict[Reason, Sample] = {}
-    for (first,) in list(firsts):
-        for row in run.database.rows(f"{_LISTED} WHERE t.id = ?", first):
-            with run.database.decoding():
-                target = codec.target(row[_TARGET_FROM:], run.clusters, run.resources)
-                ended = codec.settlement(row[1:_TARGET_FROM])
-            found[ended.reason] = Sample(
-                target.cluster, target.kind, target.namespace, target.name, ended.detail
-            )
-    return found
+    firsts = "t.id IN (SELECT min(target) FROM outcomes GROUP BY reason) ORDER BY o.reason"
+    return {
+        ended.reason: Sample(
+            one.target.cluster,
+            one.target.kind,
+            one.target.namespace,
+            one.target.name,
+            ended.detail,
+        )
+        for one in _listed(run, run.database.rows(f"{_LISTED} WHERE {firsts}"))
+        if (ended := one.settlement) is not None
+    }
 
 
 def wave_sizes(run: RunFile) -> list[dict[str, int]]:
@@ -332,16 +332,6 @@ def _standing(reason: Reason | None, claimed: int) -> Standing:
     if reason is not None:
         return Standing(OUTCOME_OF[reason].value)
     return Standing.IN_DOUBT if claimed else Standing.PENDING
-
-
-def _by_outcome(reasons: Mapping[Reason, int]) -> dict[Outcome, dict[Reason, int]]:
-    """Group reasons by their outcomes, both in the order of their enums."""
-    ordered: dict[Outcome, dict[Reason, int]] = {}
-    for outcome in Outcome:
-        inner = {r: reasons[r] for r in Reason if r in reasons and OUTCOME_OF[r] is outcome}
-        if inner:
-            ordered[outcome] = inner
-    return ordered
 
 
 def _tallies(counts: Mapping[str, _Standings]) -> dict[str, Tally]:

@@ -1,8 +1,8 @@
 """One API server: implements `ListedCluster` and `PatchedCluster` over HTTP.
 
 `patch` and `read` send one request and return a value, whatever happens; the engine repeats them.
-`resources`, `namespaces`, `pages` and `release` repeat requests that may succeed later
-(`kube.retry`), and raise if they fail. Memory holds one page at a time.
+`resources`, `namespaces`, `namespace_objects`, `pages`, `current` and `merging` repeat requests
+that may succeed later (`kube.retry`), and raise if they fail. Memory holds one page at a time.
 """
 
 import random
@@ -20,7 +20,7 @@ from fleetpatch.kube.connection import Connection
 from fleetpatch.kube.discovery.discover import discover
 from fleetpatch.kube.discovery.documents import release_of
 from fleetpatch.kube.http import requests
-from fleetpatch.kube.http.decoding import Raw, RawReply, decode_answer, describe
+from fleetpatch.kube.http.decoding import Raw, RawReply, decode_answer
 from fleetpatch.kube.http.lenient_json import decode
 from fleetpatch.kube.http.requests import RequestTemplate
 from fleetpatch.kube.http.server_warnings import ServerWarnings
@@ -29,7 +29,7 @@ from fleetpatch.kube.http.urls import Urls
 from fleetpatch.kube.lease import LeaseApi
 from fleetpatch.kube.listing import ListProgress
 from fleetpatch.kube.retry import DISCOVERY_RETRIES, Retrier, RetryingReader
-from fleetpatch.model.answer import NoAnswer, Reply, is_unreachable
+from fleetpatch.model.answer import NoAnswer, Reply, is_unreachable, one_line_with_reason
 from fleetpatch.model.change import PatchRequest
 from fleetpatch.model.fields import Json
 from fleetpatch.model.ports import Clock, Page
@@ -159,8 +159,8 @@ class ApiServer:
         reply = self._reply(await self._reader.get(send), whole=whole, managed=True)
         if is_unreachable(reply):
             raise ClusterError(
-                f"{self._reader.where}: cannot be reached ({describe(reply)}); check the address"
-                " and the network"
+                f"{self._reader.where}: cannot be reached ({one_line_with_reason(reply)});"
+                " check the address and the network"
             )
         return reply
 
@@ -295,7 +295,7 @@ class ApiServer:
         raw = await self._reader.get(send, policy=DISCOVERY_RETRIES)
         if isinstance(raw, Raw) and raw.status == 200:  # noqa: PLR2004 - OK
             return raw.body
-        reply = describe(raw if isinstance(raw, NoAnswer) else decode_answer(raw))
+        reply = one_line_with_reason(raw if isinstance(raw, NoAnswer) else decode_answer(raw))
         error = UnreachableError if isinstance(raw, NoAnswer) else ClusterError
         raise error(
             f"{self._reader.where}: cannot read {path} ({reply}); "

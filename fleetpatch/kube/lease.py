@@ -12,12 +12,12 @@ import msgspec
 from yarl import URL
 
 from fleetpatch.kube.http import requests
-from fleetpatch.kube.http.decoding import Raw, RawReply, decode_answer, describe
+from fleetpatch.kube.http.decoding import Raw, RawReply, decode_answer
 from fleetpatch.kube.http.lenient_json import decode
 from fleetpatch.kube.http.requests import RequestTemplate
 from fleetpatch.kube.http.transport import Transport
 from fleetpatch.kube.http.urls import Urls
-from fleetpatch.model.answer import Answer, NoAnswer
+from fleetpatch.model.answer import Answer, NoAnswer, one_line_with_reason
 from fleetpatch.model.change import FIELD_MANAGER
 from fleetpatch.model.fields import Json
 from fleetpatch.model.lease import Lease, LeaseMiss, LeaseRecord, LeaseReply, LeaseTrouble
@@ -92,7 +92,7 @@ class LeaseApi:
         content = msgspec.json.encode(body) if body else None
         raw = await self._exchange(template, url, content)
         if isinstance(raw, NoAnswer):
-            return LeaseTrouble(describe(raw))
+            return LeaseTrouble(one_line_with_reason(raw))
         return self._lease(raw) if raw.status in _OK else self._refusal(decode_answer(raw))
 
     async def _exchange(
@@ -127,7 +127,9 @@ class LeaseApi:
             case Answer(status=409):
                 return LeaseMiss.CONFLICT
         advice = self._advice(answer)
-        return LeaseTrouble(describe(answer) + advice, passing=answer.status in _TRANSIENT)
+        return LeaseTrouble(
+            one_line_with_reason(answer) + advice, passing=answer.status in _TRANSIENT
+        )
 
     def _advice(self, answer: Answer) -> str:
         match answer:

@@ -35,11 +35,10 @@ from fleetpatch.kube.http.decoding import (
     continue_token,
     decode_answer,
     decode_page,
-    describe,
     unreadable_item,
 )
 from fleetpatch.kube.retry import is_timeout
-from fleetpatch.model.answer import NoAnswer
+from fleetpatch.model.answer import NoAnswer, one_line_with_reason
 from fleetpatch.model.ports import Page
 from fleetpatch.model.target import Seen
 from fleetpatch.model.text import clean
@@ -257,7 +256,7 @@ def _is_too_much(raw: RawReply) -> bool:
 
 def _refused(raw: RawReply, what: str) -> ClusterError:
     reply = decode_answer(raw) if isinstance(raw, Raw) else raw
-    shown = describe(reply)
+    shown = one_line_with_reason(reply)
     match raw:
         case NoAnswer():
             return UnreachableError(

@@ -23,8 +23,8 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_
 
 from fleetpatch.errors import CredentialsError, UnreachableError
 from fleetpatch.kube.credentials import Credentials
-from fleetpatch.kube.http.decoding import Raw, RawReply, decode_answer, describe
-from fleetpatch.model.answer import NoAnswer, Reply, Silence
+from fleetpatch.kube.http.decoding import Raw, RawReply, decode_answer
+from fleetpatch.model.answer import NoAnswer, Reply, Silence, one_line_with_reason
 from fleetpatch.model.ports import Clock
 from fleetpatch.rules.running.backoff import Backoff
 
@@ -126,8 +126,8 @@ class RetryingReader:
         # The reply is still transient, so the attempts are used up.
         if is_transient(raw):
             raise UnreachableError(
-                f"{self.where}: gave up after {policy.attempts} tries ({describe(reply_of(raw))});"
-                " try again when the server is available"
+                f"{self.where}: gave up after {policy.attempts} tries"
+                f" ({one_line_with_reason(reply_of(raw))}); try again when the server is available"
             )
         return raw
 
@@ -143,7 +143,7 @@ class RetryingReader:
 
     def _unauthorized(self, reply: Reply) -> CredentialsError:
         return CredentialsError(
-            f"{self.where}: does not accept our credentials ({describe(reply)}); "
+            f"{self.where}: does not accept our credentials ({one_line_with_reason(reply)}); "
             f"{self._credentials.remedy}"
         )
 

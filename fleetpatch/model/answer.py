@@ -96,12 +96,20 @@ def is_unreachable(reply: Reply) -> bool:
 
 
 def one_line(reply: Reply) -> str:
-    """Return a reply as one line for people, the status first."""
-    status, text = describe(reply)
+    """Return a reply as one line for people: `503 the message`."""
+    status, text = status_and_text(reply)
     return f"{status} {text}".strip() if status is not None else text
 
 
-def describe(reply: Reply) -> tuple[int | None, str]:
+def one_line_with_reason(reply: Reply) -> str:
+    """Return a reply as one line for people: `503 ServiceUnavailable: the message`."""
+    if isinstance(reply, NoAnswer):
+        return one_line(reply)
+    head = f"{reply.status} {reply.reason}".rstrip()
+    return f"{head}: {reply.message}" if reply.message else head
+
+
+def status_and_text(reply: Reply) -> tuple[int | None, str]:
     """Return a reply as (HTTP status or None, one line for people)."""
     match reply:
         case Answer(status=status, reason=reason, message=message):

@@ -4,6 +4,7 @@
 doubt* if it was claimed already (`fleetpatch.journal`).
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -104,3 +105,12 @@ class Settlement(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def outcome(self) -> Outcome:
         """The outcome of `reason`."""
         return OUTCOME_OF[self.reason]
+
+
+def by_outcome(counts: Mapping[Reason, int]) -> dict[Outcome, dict[Reason, int]]:
+    """Group the numbers of reasons by outcome, both in the order of their enums, without zeros."""
+    return {
+        outcome: inner
+        for outcome in Outcome
+        if (inner := {r: n for r in Reason if OUTCOME_OF[r] is outcome and (n := counts.get(r))})
+    }

@@ -22,6 +22,7 @@ from fleetpatch.campaign.tables import decoded
 from fleetpatch.engine.events import SilentEvents
 from fleetpatch.errors import FleetpatchError
 from fleetpatch.kube.client import ApiServer
+from fleetpatch.model.callbacks import ignore
 from fleetpatch.model.plan.digest import restore
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.ports import Clock, Namespaces
@@ -121,7 +122,7 @@ class Membership:
             clock=self._clock,
             log=SilentEvents(),
             stop=Stop(),
-            warn=_ignore_warning,
+            warn=ignore,  # the coordinator has the warnings from the check
         )
         settings = Settings(request_timeout=work.request_timeout, clock=self._clock)
         if self._tasks is not None:
@@ -227,7 +228,3 @@ async def _found(name: str, info: RunInfo, plan: Plan, settings: Settings) -> Fo
             )
     except FleetpatchError as error:
         return FoundCluster(name, str(error))
-
-
-def _ignore_warning(_warning: str) -> None:
-    """Do nothing: the coordinator has the warnings from the check."""

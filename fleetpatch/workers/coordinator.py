@@ -47,6 +47,7 @@ from fleetpatch.workers.remote_lane import RemoteLane
 
 WITHOUT_WORKERS: Final = 60.0
 """Seconds without any worker after which the run is paused."""
+NO_WORKER: Final = f"there was no worker for {WITHOUT_WORKERS:.0f} s"
 
 _POLL_INTERVAL: Final = 0.25
 """Seconds between two looks for silent and for idle workers."""
@@ -161,10 +162,7 @@ class Coordinator:
                     self._readers[cluster] = found
                     return found
                 await self.looked()
-        raise UnreachableError(
-            f"there was no worker for {WITHOUT_WORKERS:.0f} s; nothing was sent: look at the Dask"
-            " cluster"
-        )
+        raise UnreachableError(f"{NO_WORKER}; nothing was sent: look at the Dask cluster")
 
     # Connections
 
@@ -353,7 +351,7 @@ class Coordinator:
         if any(worker.is_ready for worker in self.workers.values()):
             self._without_since = now
         elif now - self._without_since >= WITHOUT_WORKERS and not self.is_stopped:
-            text = f"there was no worker for {WITHOUT_WORKERS:.0f} s; look at the Dask cluster"
+            text = f"{NO_WORKER}; look at the Dask cluster"
             self._stop.request(Cause(CauseCode.WORKERS_LOST, text))
 
     def _note_change(self) -> None:

@@ -8,7 +8,7 @@ import anyio
 from fleetpatch.engine import events
 from fleetpatch.errors import UnreachableError, UsageError
 from fleetpatch.model.ports import Clock, Events
-from fleetpatch.workers.coordinator import WITHOUT_WORKERS, Coordinator
+from fleetpatch.workers.coordinator import NO_WORKER, WITHOUT_WORKERS, Coordinator
 from fleetpatch.workers.dask import DaskCluster
 from fleetpatch.workers.start import start_agent, versions
 
@@ -69,10 +69,7 @@ class Recruiter:
                 f"no answer of {_named(sorted(found), found)}; nothing was sent: look at the"
                 " Dask cluster"
             )
-        raise UnreachableError(
-            f"there was no worker for {WITHOUT_WORKERS:.0f} s; nothing was sent: look at the Dask"
-            " cluster"
-        )
+        raise UnreachableError(f"{NO_WORKER}; nothing was sent: look at the Dask cluster")
 
     async def watch(self) -> None:
         """Start workers that come later; one that cannot take part is logged."""

@@ -19,6 +19,7 @@ from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.writer import Ended
 from fleetpatch.errors import CredentialsError, FleetpatchError
 from fleetpatch.kube.client import ApiServer
+from fleetpatch.model.callbacks import ignore
 from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import Outcome, Settlement
 from fleetpatch.model.pace import Pace, PaceCause
@@ -96,7 +97,8 @@ class Shard:
                     rechecks_of(run) as rechecks,
                 ):
                     self._server = servers[0]
-                    listeners = Listeners(self._settled, _ignore, self._retried, self._paced)
+                    # Only a coordinator has reports.
+                    listeners = Listeners(self._settled, ignore, self._retried, self._paced)
                     self._lane = lane_of(
                         replace(run, traces=self._traces()),
                         servers[0],
@@ -200,7 +202,3 @@ class Shard:
         self._settlements, self._fields, self._retries, self._paces = [], [], [], []
         self._taken.set()
         return report
-
-
-def _ignore(_ended: Ended) -> None:
-    """Do nothing: only a coordinator has reports."""

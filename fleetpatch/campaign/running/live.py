@@ -21,7 +21,7 @@ from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.engine.pipeline import RunLane
 from fleetpatch.engine.writer import Ended
 from fleetpatch.model.live import ClusterLoad, Live, Report, Sample, Wave, WorkerLoad
-from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
+from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement, by_outcome
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.ports import Clock, Monitor, Progress
 from fleetpatch.model.run import RunState, Standing, Summary, Tally, Usage, WaveProgress
@@ -350,8 +350,4 @@ def _raised_reasons(
     counts: Counter[Reason] = Counter(new)
     for inner in reasons.values():
         counts.update(inner)
-    return {
-        outcome: inner
-        for outcome in Outcome
-        if (inner := {r: counts[r] for r in Reason if counts[r] and OUTCOME_OF[r] is outcome})
-    }
+    return by_outcome(counts)

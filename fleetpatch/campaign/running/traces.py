@@ -17,7 +17,7 @@ from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.engine.pipeline import RunLane, Runnable
 from fleetpatch.engine.writer import Ended
 from fleetpatch.kube.client import ApiServer
-from fleetpatch.model.answer import Reply, describe
+from fleetpatch.model.answer import Reply, status_and_text
 from fleetpatch.model.cause import by_gravity
 from fleetpatch.model.change import PatchRequest
 from fleetpatch.model.outcome import Outcome, Settlement
@@ -184,7 +184,7 @@ class TracedCluster:
             reply = await self._patch(
                 target, request, whole=whole, dry_run=dry_run, traceparent=header
             )
-            status, text = describe(reply)
+            status, text = status_and_text(reply)
             attempt.note(_status(status))
             if status is None or status >= 400:  # noqa: PLR2004 - the first error of HTTP
                 attempt.fail(text)

@@ -18,7 +18,6 @@ from fleetpatch.journal.runs.catalog import RunEntry
 from fleetpatch.model.run import RunInfo, RunState
 from fleetpatch.model.text import clean
 
-_UNDO: Final = "undo-"
 _SHOWN: Final = 5
 """Runs that a message about an ambiguous name lists at most."""
 
@@ -83,7 +82,7 @@ def name_of_undo(undone: RunInfo) -> str:
     """Return the name of the campaign that an undo of this run belongs to."""
     name = name_of(undone.run)
     # The undo of an undo is listed with the undos.
-    return name if undone.undo_of else f"{_UNDO}{name}"
+    return name if undone.undo_of else f"{run_names.UNDO}{name}"
 
 
 def find(runs: Path, text: str) -> Path | Campaign:
@@ -128,7 +127,7 @@ def read(runs: Path, name: str) -> Campaign:
     Raises Locked if a session on another machine has not reported yet on one of them: a campaign
     without that run would seem to be over.
     """
-    found: dict[str, list[RunEntry]] = {name: [], f"{_UNDO}{name}": []}
+    found: dict[str, list[RunEntry]] = {name: [], f"{run_names.UNDO}{name}": []}
     for path in catalog.run_files(runs):
         parts = run_names.parse(path.stem)
         if parts is not None and parts.campaign not in found:
@@ -138,7 +137,7 @@ def read(runs: Path, name: str) -> Campaign:
             raise Locked(entry.problem)
         # A run file that a person has named holds the name of its run.
         found.get(name_of(entry.run), []).append(entry)
-    undos_of, ours = found[f"{_UNDO}{name}"], found[name]
+    undos_of, ours = found[f"{run_names.UNDO}{name}"], found[name]
     return Campaign(name, tuple(ours), tuple(one for one in undos_of if _is_undo(one)))
 
 

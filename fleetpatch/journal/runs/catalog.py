@@ -19,13 +19,12 @@ from fleetpatch import files
 from fleetpatch.errors import Locked, RunFileError, SurroundingsError, UsageError
 from fleetpatch.journal import flock, meta
 from fleetpatch.journal.runfile import RunFile
-from fleetpatch.journal.runs import heartbeat, run_names
+from fleetpatch.journal.runs import folders, heartbeat, run_names
 from fleetpatch.journal.runs.folders import RUNS, home, runs_dir, state_dir
 from fleetpatch.journal.runs.run_names import Age
 from fleetpatch.model.cause import CauseCode
 from fleetpatch.model.run import STARTED, UNFINISHED, RunInfo, RunState, Summary
 
-_SUFFIX: Final = ".run"
 _BEFORE_ALL: Final[Age] = ("19700101T0000", 0.0)
 
 
@@ -93,7 +92,7 @@ def prepare(state: Path, *, shared: bool = False) -> None:
 
 def run_path(runs: Path, run: str) -> Path:
     """Return the path of the run file of this name."""
-    return runs / f"{run}{_SUFFIX}"
+    return runs / f"{run}{folders.RUN_FILE}"
 
 
 def reference(run_file: Path) -> tuple[str, ...]:
@@ -103,7 +102,7 @@ def reference(run_file: Path) -> tuple[str, ...]:
     """
     path = run_file.absolute()
     runs, name = path.parent, run_names.parse(path.stem)
-    if name is None or runs.name != RUNS or path.suffix != _SUFFIX:
+    if name is None or runs.name != RUNS or path.suffix != folders.RUN_FILE:
         return (str(run_file),)
     try:
         is_default = runs_dir(state_dir(None, os.environ, home())).absolute() == runs
@@ -122,8 +121,7 @@ def located(summary: Summary, run_file: Path) -> Summary:
 
 def log_path(run_file: Path) -> Path:
     """Return the default path of the log of a run: beside its run file."""
-    stem = run_file.stem if run_file.suffix == _SUFFIX else run_file.name
-    return run_file.with_name(f"{stem}.jsonl")
+    return folders.beside(run_file, folders.LOG)
 
 
 def run_files(runs: Path) -> list[Path]:
@@ -132,7 +130,7 @@ def run_files(runs: Path) -> list[Path]:
     Raises RunFileError if the folder cannot be read.
     """
     try:
-        found = [path for path in runs.iterdir() if path.suffix == _SUFFIX]
+        found = [path for path in runs.iterdir() if path.suffix == folders.RUN_FILE]
     except FileNotFoundError:
         return []
     except OSError as error:

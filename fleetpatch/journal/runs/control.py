@@ -1,6 +1,6 @@
 """The requests for a run: a small file beside the run file, which its session reads.
 
-    STATE/runs/relabel-ml-teams-20260301T020000Z-4f9a1c.control.json
+    STATE/runs/relabel-ml-teams-20260301T0200Z-4f9a1c.control.json
 
 Whoever may write to the folder can write it, from any machine: it is replaced, and never locked.
 Two people who write at the same moment may replace each other's request, so each writes again until
@@ -17,6 +17,7 @@ import msgspec
 from fleetpatch import files
 from fleetpatch.errors import RunFileError
 from fleetpatch.journal.rows import UNREADABLE
+from fleetpatch.journal.runs import folders
 from fleetpatch.model.steering import Request
 
 _LARGEST: Final = 1 << 20
@@ -33,8 +34,7 @@ _decoder: Final = msgspec.json.Decoder(_Control)
 
 def beside(run_file: Path) -> Path:
     """Return the path of the requests for a run."""
-    stem = run_file.stem if run_file.suffix == ".run" else run_file.name
-    return run_file.with_name(f"{stem}.control.json")
+    return folders.beside(run_file, folders.CONTROL)
 
 
 def read(run_file: Path) -> tuple[Request, ...]:

@@ -9,6 +9,18 @@ from fleetpatch.errors import SurroundingsError
 RUNS: Final = "runs"
 """The name of the folder of run files."""
 
+RUN_FILE: Final = ".run"
+LOG: Final = ".jsonl"
+CONTROL: Final = ".control.json"
+STATUS: Final = ".status.json"
+"""The endings of a run file, and of what is beside it: log, requests and heartbeat."""
+
+
+def beside(run_file: Path, ending: str) -> Path:
+    """Return the path of the file with this ending that belongs to a run file."""
+    stem = run_file.stem if run_file.suffix == RUN_FILE else run_file.name
+    return run_file.with_name(f"{stem}{ending}")
+
 
 def state_dir(option: Path | None, environ: Mapping[str, str], home: Path | None) -> Path:
     """Return `--state-dir`, else `$FLEETPATCH_STATE_DIR`, else the user's XDG state folder.

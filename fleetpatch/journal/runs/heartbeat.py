@@ -1,6 +1,6 @@
 """The heartbeat of a session: a small file beside the run file that says who carries it out.
 
-    STATE/runs/relabel-ml-teams-20260301T020000Z-4f9a1c.status.json
+    STATE/runs/relabel-ml-teams-20260301T0200Z-4f9a1c.status.json
 
 Who writes a run file (`Heartbeats`) replaces the file once a second and removes it at the end, so
 its age shows whether the session is alive. It carries the status of the run, too: SQLite's
@@ -34,6 +34,7 @@ from fleetpatch import files
 from fleetpatch.errors import Locked
 from fleetpatch.journal import flock
 from fleetpatch.journal.rows import UNREADABLE
+from fleetpatch.journal.runs import folders
 from fleetpatch.model.live import Holder, Report
 
 INTERVAL: Final = 1.0
@@ -96,8 +97,7 @@ _decoder: Final = msgspec.json.Decoder(Heartbeat)
 
 def beside(run_file: Path) -> Path:
     """Return the path of the heartbeat of a run."""
-    stem = run_file.stem if run_file.suffix == ".run" else run_file.name
-    return run_file.with_name(f"{stem}.status.json")
+    return folders.beside(run_file, folders.STATUS)
 
 
 def machine() -> str:

@@ -60,7 +60,7 @@ def newest(runs: Path, chosen: RunFilter, limit: int | None = None) -> RunList:
 
 
 def _is_of(chosen: RunFilter, campaign: str) -> bool:
-    return campaign in chosen.plans or campaign.removeprefix("undo-") in chosen.plans
+    return campaign in chosen.plans or run_names.without_undo(campaign) in chosen.plans
 
 
 def _summary(path: Path, chosen: RunFilter) -> Summary | None:

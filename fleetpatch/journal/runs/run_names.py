@@ -10,6 +10,9 @@ import re
 from datetime import UTC, datetime
 from typing import Final, NamedTuple, TypeAlias
 
+UNDO: Final = "undo-"
+"""Begins the name of the campaign of an undo."""
+
 _NAME: Final = re.compile(
     r"(?P<campaign>.+)-(?P<minute>\d{8}T\d{4})(?P<second>\d\d)?Z-(?P<digits>[0-9a-f]{6})"
 )
@@ -46,6 +49,11 @@ def parse(name: str) -> RunName | None:
     else:
         seconds = int(found["second"]) + int(digits[:3], 16) / _PARTS_OF_A_SECOND
     return RunName(found["campaign"], (found["minute"], seconds))
+
+
+def without_undo(campaign: str) -> str:
+    """Return the campaign that this one undoes, or itself."""
+    return campaign.removeprefix(UNDO)
 
 
 def age_of(moment: datetime) -> Age:

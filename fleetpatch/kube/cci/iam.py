@@ -29,13 +29,13 @@ from fleetpatch.kube.cci.environment import LoginEnvironment
 from fleetpatch.kube.connection import Connection, Grant
 from fleetpatch.kube.credentials import is_token
 from fleetpatch.kube.http import requests
-from fleetpatch.kube.http.decoding import Raw, RawReply, describe
+from fleetpatch.kube.http.decoding import Raw, RawReply
 from fleetpatch.kube.http.lenient_json import decode
 from fleetpatch.kube.http.transport import Transport
 from fleetpatch.kube.proxies import proxy_for
 from fleetpatch.kube.retry import Retrier, RetryPolicy, reply_of
 from fleetpatch.kube.tls import tls_for
-from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
+from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence, one_line_with_reason
 from fleetpatch.model.fields import Json
 from fleetpatch.model.plan.auth import IamAuth
 from fleetpatch.model.units import seconds_of_http_date, seconds_of_rfc3339
@@ -142,7 +142,7 @@ class IamLogIn:
         )
 
     def _refusal(self, reply: Reply) -> str:
-        shown, auth = describe(reply), self._auth
+        shown, auth = one_line_with_reason(reply), self._auth
         place = f"${auth.password_env}" if auth.password_env else auth.password_file
         match reply:
             case NoAnswer():

@@ -339,16 +339,6 @@ def _seen_whole(document: Json) -> Seen:
     return _seen(msgspec.convert(document, _Object), document)
 
 
-def describe(reply: Answer | NoAnswer) -> str:
-    """Describe a reply in one line: `503 ServiceUnavailable: the message`."""
-    match reply:
-        case NoAnswer(silence, detail):
-            return f"{silence.value}: {detail}" if detail else silence.value
-        case Answer(status=status, reason=reason, message=message):
-            head = f"{status} {reason}".rstrip()
-            return f"{head}: {message}" if message else head
-
-
 def _seen(shown: _Object, whole: Json = None, *, unreadable: str = "") -> Seen:
     metadata = shown.metadata
     return Seen(

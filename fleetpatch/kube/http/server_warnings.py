@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Final
 
 from fleetpatch.model.answer import add_warnings
+from fleetpatch.model.callbacks import ignore
 from fleetpatch.model.masking import mask
 from fleetpatch.model.text import clean
 
@@ -31,16 +32,12 @@ _WARNING: Final = re.compile(
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 
 
-def _ignore(_text: str) -> None:
-    """The default of `on_new`."""
-
-
 class ServerWarnings:
     """Counts the warnings of one server by text; `on_new` is called once for each text."""
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
-        self.on_new: Callable[[str], None] = _ignore
+        self.on_new: Callable[[str], None] = ignore
 
     def note(self, headers: Iterable[str], without_secrets: Callable[[str], str]) -> None:
         """Count the warnings of one answer; `without_secrets` masks the secrets of its request."""

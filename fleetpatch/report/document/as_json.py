@@ -36,7 +36,6 @@ def report_as_json(report: Report) -> dict[str, Json]:
             "reasons": {
                 outcome.value: {reason.value: count for reason, count in reasons.items()}
                 for outcome, reasons in report.reasons.items()
-                if reasons
             },
             "requests": {"patch": usage.patch, "get": usage.get, "list": usage.list},
             "retries": usage.retries,

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from fleetpatch.model.answer import add_warnings
-from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
+from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, by_outcome
 from fleetpatch.model.run import ListedTarget, Summary, Tally, Usage
 from fleetpatch.model.timeline import SessionRecord, Timeline
 from fleetpatch.model.verification import VerifiedTarget
@@ -127,10 +127,7 @@ class Report(msgspec.Struct, frozen=True):
         for summary in self.summaries:
             for reasons in summary.reasons.values():
                 counts.update(reasons)
-        return {
-            outcome: {r: counts[r] for r in Reason if counts[r] and OUTCOME_OF[r] is outcome}
-            for outcome in Outcome
-        }
+        return by_outcome(counts)
 
     @property
     def warnings(self) -> dict[str, int]:
