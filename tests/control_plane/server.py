@@ -1,7 +1,10 @@
 """etcd and kube-apiserver on free loopback ports, with TLS, RBAC and the job kinds' CRDs."""
 
+import os
 import secrets
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -113,6 +116,16 @@ class OwnControlPlane(ControlPlane):
     def kill_apiserver(self) -> None:
         """SIGKILL kube-apiserver; its port refuses connections until `start_apiserver`."""
         self._processes["kube-apiserver"].kill()
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Suspend kube-apiserver while the block runs: requests wait for their answers."""
+        pid = self._processes["kube-apiserver"].pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def start_apiserver(self) -> None:
         """Start kube-apiserver on its port, data and certificate; return when it is ready."""
