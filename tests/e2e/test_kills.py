@@ -127,9 +127,9 @@ def test_the_lock_of_a_dead_holder_can_be_taken(
 ) -> None:
     fleet = Fleet(control_plane, MERGE, 30)
     fleet.runs += 1
-    file = tool.write("plan.yaml", fleet.plan(pace={"rate": "5/s", "burst": 1}))
+    file = tool.write("plan.yaml", fleet.plan(pace={"rate": "10/m", "burst": 1}))
     process = tool.fork("apply", file, "--yes")
-    eventually(lambda: len(wire.patches()) > 2, "some patches")
+    eventually(lambda: len(wire.patches()) > 0, "a patch")
     process.kill()
     end(process)
     assert json.loads(lock_of(tool).read_text())["pid"] == process.pid

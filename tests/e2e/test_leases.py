@@ -63,7 +63,7 @@ class Cluster:
         """Return the PATCH requests of a run for jobs so far."""
         return [one for one in self.patched() if run in one.user_agent]
 
-    def plan(self, rate: str = "5/s", **more: Any) -> dict[str, Any]:
+    def plan(self, rate: str = "1/s", **more: Any) -> dict[str, Any]:
         lock = {"lease": f"{self.namespace}/relabel", "duration": f"{DURATION}s"}
         return plan(
             "relabel",
@@ -104,7 +104,7 @@ def applying(tool: Tool, cluster: Cluster) -> Iterator[Popen[str]]:
     before = len(cluster.patched())
     process = tool.fork("apply", file, "--yes", "-o", "json")
     try:
-        eventually(lambda: len(cluster.patched()) > before + 5, "some patches")
+        eventually(lambda: len(cluster.patched()) > before + 2, "some patches")
         yield process
     finally:
         if process.returncode is None:

@@ -154,7 +154,7 @@ def test_a_state_folder_that_turned_read_only_stops_the_run_before_anything_is_s
 
 def test_a_state_folder_that_is_removed_under_way_stops_the_run(tool: Tool) -> None:
     with sandbox(tool, jobs=JOBS) as server:
-        process = tool.fork("apply", tool.write("plan.yaml", paint(rate="50/s", burst=1)), "--yes")
+        process = tool.fork("apply", tool.write("plan.yaml", paint(rate="5/s", burst=1)), "--yes")
         eventually(lambda: server.sent() >= 5, "some patches")
         # At once: the process writes files there, which a removal one by one could leave over.
         gone = tool.state.rename(tool.folder / "gone")

@@ -50,14 +50,14 @@ def says_how_to_go_on(ended: Ended) -> str:
 
 @contextmanager
 def applying(
-    tool: Tool, server: SandboxServer, rate: str = "5/s", under: Sequence[str] = ()
+    tool: Tool, server: SandboxServer, rate: str = "1/s", under: Sequence[str] = ()
 ) -> Iterator[Popen[str]]:
     """A run that has sent a few of its patches, and at this rate would take long for the others."""
     file = tool.write("plan.yaml", slowly(rate))
     words = ("apply", file, "--yes")
     process = tool.start(*words, under=under) if under else tool.fork(*words)
     try:
-        eventually(lambda: server.sent() >= 6, "some patches")
+        eventually(lambda: server.sent() >= 3, "some patches")
         yield process
     finally:
         if process.returncode is None:
@@ -155,7 +155,8 @@ def test_a_second_signal_leaves_at_once_and_what_was_in_flight_is_settled_by_goi
     }
     with (
         sandbox(tool, jobs=JOBS, chaos={"rules": [lost]}) as server,
-        applying(tool, server) as process,
+        # It cannot end without the lost answers.
+        applying(tool, server, rate="5/s") as process,
     ):
         assert process.stderr is not None
         eventually(lambda: any(LOST.search(path) for path in server.patches()), "a lost answer")

@@ -287,7 +287,8 @@ def test_a_run_that_was_cut_off_is_undone_as_far_as_it_went_what_was_in_doubt_in
     lost |= {"latency": {"mean": HANG}}
     with sandbox(tool, jobs=500, chaos={"rules": [lost]}) as server:
         process = tool.fork("apply", tool.write("plan.yaml", paint(pace=SLOWLY)), "--yes")
-        eventually(lambda: server.sent() >= 20, "some patches")
+        # The run cannot end without the lost answer.
+        eventually(lambda: hung(server) > 0, "a lost answer")
         assert tool.run("pace", "paint", "--rate", "1/h").code == 0
         # No other one is on its way, which could arrive after the end of the process.
         eventually(lambda: in_flight(tool) == hung(server), "only lost answers are awaited")
@@ -373,9 +374,9 @@ def test_status_shows_the_undo_on_both_sides(tool: Tool) -> None:
 
 def test_a_run_that_was_undone_is_not_resumed_and_its_plan_makes_a_new_run(tool: Tool) -> None:
     with sandbox(tool, jobs=500) as server:
-        plan = tool.write("plan.yaml", paint(pace=SLOWLY))
+        plan = tool.write("plan.yaml", paint(pace={"rate": "1/s", "burst": 1}))
         process = tool.fork("apply", plan, "--yes")
-        eventually(lambda: server.sent() >= 20, "some patches")
+        eventually(lambda: server.sent() >= 3, "some patches")
         process.send_signal(signal.SIGINT)
         assert end(process).code == 5
         cut = tool.run("status", "paint", "-o", "json").json["run"]
@@ -391,6 +392,6 @@ def test_a_run_that_was_undone_is_not_resumed_and_its_plan_makes_a_new_run(tool:
         assert f"Not resuming the unfinished run {cut}: it was undone by {undo}" in again.err
         assert again.json["run"] != cut
         wanted = tool.targets(again.json["run"])
-        assert again.json["outcomes"]["applied"] == len(wanted) > 20
+        assert again.json["outcomes"]["applied"] == len(wanted) > 3
         for one in wanted:
             assert server.metadata(one)["labels"]["cost"]

@@ -104,7 +104,7 @@ def test_the_pushgateway_keeps_the_last_figures_of_a_plan(seen: Monitoring, tool
 def test_a_live_run_is_scraped_and_its_end_by_a_signal_is_shown(
     seen: Monitoring, tool: Tool
 ) -> None:
-    plan = tool.write("live.yaml", marking("live", pace={"rate": "1/s", "burst": 1}))
+    plan = tool.write("live.yaml", marking("live", pace={"rate": "12/m", "burst": 1}))
     process = tool.start(
         *("apply", plan, "--yes", "-o", "json"),
         *("--metrics-listen", f"127.0.0.1:{seen.listen}", "--metrics-file", seen.textfiles),
@@ -113,7 +113,7 @@ def test_a_live_run_is_scraped_and_its_end_by_a_signal_is_shown(
         scraped = '{plan="live", job="listen"}'
         seen.wait_for(f"fleetpatch_running{scraped} == 1")
         seen.wait_for('fleetpatch_requests_total{plan="live", job="listen", verb="patch"} > 1')
-        assert seen.wait_for(f"fleetpatch_pace_limit_requests_per_second{scraped}") == {"": 1}
+        assert seen.wait_for(f"fleetpatch_pace_limit_requests_per_second{scraped}") == {"": 0.2}
         causes = seen.wait_for(f"fleetpatch_pace_cause{scraped} == 1")
         assert list(causes) == ["rate"]
         pending = seen.wait_for('fleetpatch_targets{plan="live", job="listen", state="pending"}')
@@ -132,7 +132,7 @@ def test_a_live_run_is_scraped_and_its_end_by_a_signal_is_shown(
 
 
 def test_a_second_signal_is_shown_too(seen: Monitoring, tool: Tool) -> None:
-    plan = tool.write("killed.yaml", marking("killed", pace={"rate": "1/s", "burst": 1}))
+    plan = tool.write("killed.yaml", marking("killed", pace={"rate": "12/m", "burst": 1}))
     process = tool.start("apply", plan, "--yes", "--metrics-file", seen.textfiles)
     file = seen.textfiles / "fleetpatch_killed.prom"
     try:

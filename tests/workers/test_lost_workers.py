@@ -23,8 +23,8 @@ from tests.e2e.witnesses import MILLISECOND
 from tests.workers.conftest import Clusters
 from tests.workers.own_workers import is_gone, workers_of
 
-SLOW = {"rate": "1/s"}
-"""Ten targets in each cluster take ten seconds, unless the pace is changed."""
+SLOW = {"rate": "1/m"}
+"""Ten targets in each cluster take ten minutes, unless the pace is changed."""
 FAST = "100/s"
 
 

@@ -19,8 +19,8 @@ from tests.workers.conftest import Clusters, Dask, put_in_place_of_a
 OPENS = datetime(2031, 3, 1, 2, 0, tzinfo=UTC).timestamp()
 HOUR = 3600.0
 SLOW = {"rate": "1/s", "concurrency": 2}
-SLOWER = {"rate": "10/m", "concurrency": 2}
-"""Ten targets in each cluster take a minute, unless the pace is changed."""
+SLOWER = {"rate": "1/m", "concurrency": 2}
+"""Ten targets in each cluster take ten minutes, unless the pace is changed."""
 
 
 def status(clusters: Clusters) -> Any:
@@ -90,7 +90,7 @@ def test_a_window_that_closes_ends_the_right_of_all_workers(
     ahead = OPENS - time.time()
     monkeypatch.setattr(SystemClock, "wall", lambda _clock: time.time() + ahead)
     window = {"opens": "0 2 * * *", "lasts": "1h", "drain": "1m"}
-    file = clusters.plan("new", pace={"rate": "1/s", "concurrency": 1}, window=window)
+    file = clusters.plan("new", pace=SLOWER, window=window)
     over = threading.Event()
 
     def close_at_the_first_outcome() -> None:
