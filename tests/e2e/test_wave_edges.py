@@ -8,6 +8,7 @@ Left out: waves that go their usual way (test_waves.py), virtual time (tests/cam
 
 import json
 import signal
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,10 +18,12 @@ from typing import Any
 
 import pytest
 
+from fleetpatch.engine.clock import SystemClock
 from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import HANG, SOON, Tool, end, eventually, plan
 from tests.e2e.witnesses import MILLISECOND, settled_at
 
+HOUR = 3600.0
 JOBS = 100
 BATCH_JOBS = JOBS // 5
 BATCH = {"kinds": ["jobs.batch"], "selector": "app"}
@@ -82,14 +85,19 @@ def know_all(tool: Tool, servers: dict[str, SandboxServer]) -> None:
     tool.kubeconfig.write_text(json.dumps(merged))
 
 
-def test_kill_in_a_pause_neither_shortens_nor_repeats_it(tool: Tool, server: SandboxServer) -> None:
-    file = tool.write("plan.yaml", stepwise(sizes=[1, "100%"], pause="5s"))
+def test_kill_in_a_pause_neither_shortens_nor_repeats_it(
+    tool: Tool, server: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tool.write("plan.yaml", stepwise(sizes=[1, "100%"], pause="1h"))
     process = tool.fork("apply", file, "--yes")
     eventually(lambda: "wave.paused" in logged(tool), "the pause")
     process.kill()
     end(process)
     assert server.sent() == 1
 
+    # For the second session, most of the hour is over.
+    ahead = HOUR - 5
+    monkeypatch.setattr(SystemClock, "wall", lambda _clock: time.time() + ahead)
     ended = tool.run("apply", file, "--yes", "-o", "json")
 
     assert ended.code == 0, ended.err
@@ -97,7 +105,7 @@ def test_kill_in_a_pause_neither_shortens_nor_repeats_it(tool: Tool, server: San
     assert server.sent() == BATCH_JOBS
     run_file = Path(ended.json["runFile"])
     _, second = wave_starts(tool)
-    assert second >= settled_at(run_file)[0] + 5 - MILLISECOND
+    assert second >= settled_at(run_file)[0] + HOUR - MILLISECOND
     until = {line["until"] for line in tool.log(run_file) if line["event"] == "wave.paused"}
     assert len(until) == 1, "both sessions wait for the same moment"
 

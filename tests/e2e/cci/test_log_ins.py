@@ -70,8 +70,8 @@ def test_tokens_with_a_short_life_are_renewed_before_they_expire(
         assert ends_well(applied, 60)
         counted = cloud.counters()
         assert "401" not in counted["statuses"]
-        # 6 s of work, a token for 4 s of it each.
-        assert 2 <= counted["logins"] - before <= 3
+        # 6 s of work at least, a token for 4 s of it each.
+        assert 2 <= counted["logins"] - before <= 2 + applied.json["elapsedSeconds"] / 4
 
 
 def test_answers_that_are_no_api_servers_are_shown_as_what_they_are(
