@@ -127,7 +127,7 @@ def test_a_live_run_is_scraped_and_its_end_by_a_signal_is_shown(
     assert ended.code == 5, ended.err
     written = '{plan="live", job="node"}'
     seen.wait_for(f"fleetpatch_last_exit_code{written} == 5")
-    assert seen.query(f"fleetpatch_last_cause{written}") == {"interrupted": 1}
+    assert seen.wait_for(f"fleetpatch_last_cause{written}") == {"interrupted": 1}
     eventually(lambda: not seen.query(f"fleetpatch_running{scraped}"), "the port is closed")
 
 
@@ -145,7 +145,7 @@ def test_a_second_signal_is_shown_too(seen: Monitoring, tool: Tool) -> None:
     assert ended.code == 5, ended.err
     of_plan = '{plan="killed"}'
     seen.wait_for(f"fleetpatch_last_exit_code{of_plan} == 5")
-    assert seen.query(f"fleetpatch_last_cause{of_plan}") == {"interrupted": 1}
+    assert seen.wait_for(f"fleetpatch_last_cause{of_plan}") == {"interrupted": 1}
 
 
 def test_every_query_of_the_dashboard_is_valid(seen: Monitoring) -> None:
