@@ -4,9 +4,10 @@ typer would draw a box around a usage error; here every error is one line.
 """
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -116,13 +117,21 @@ class Command(TyperCommand):
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the arguments after the verb. Raises UsageError, and typer's errors."""
+        """Parse the arguments after the verb. Raises UsageError.
+
+        With `-o json` stdout also gets the error, as an object.
+        """
         try:
             return self._parse(ctx, args)
         except _UsageProblem as error:
             # Some errors of the parser lack the command whose help should be shown.
             if getattr(error, "ctx", None) is None:
                 error.ctx = ctx  # type: ignore[attr-defined] # typer's errors have it
+            ended = UsageError(_one_line(error))
+            _refused(ctx, args, ended)
+            raise ended from error
+        except FleetpatchError as error:
+            _refused(ctx, args, error)
             raise
 
     def invoke(self, ctx: Any) -> Any:
@@ -140,9 +149,7 @@ class Command(TyperCommand):
                 return self._invoke(ctx, output)
         except (FleetpatchError, Interrupted) as error:
             if output == "json":
-                import json
-
-                typer.echo(json.dumps(error_as_json(error)))
+                _print_json(error)
             raise
 
     def _invoke(self, ctx: Any, output: Any) -> Any:
@@ -203,6 +210,26 @@ def _takes_next(argument: str, taking: Collection[str]) -> bool:
         if argument.startswith("-") and f"-{letter}" in taking:
             return at == len(argument)
     return False
+
+
+def _refused(ctx: Any, args: Sequence[str], error: FleetpatchError) -> None:
+    """Let stderr show the error, also with `--quiet`, and stdout as an object with `-o json`."""
+    # `--quiet` may have been read before.
+    ctx.close()
+    if _asks_for_json(args) and not ctx.resilient_parsing:
+        _print_json(error)
+
+
+def _asks_for_json(args: Sequence[str]) -> bool:
+    """Return whether `-o json` is among arguments that may be wrong otherwise."""
+    joined = not {"-ojson", "-o=json", "--output=json"}.isdisjoint(args)
+    return joined or any(a in {"-o", "--output"} and b == "json" for a, b in pairwise(args))
+
+
+def _print_json(error: FleetpatchError | Interrupted) -> None:
+    import json
+
+    typer.echo(json.dumps(error_as_json(error)))
 
 
 def error_as_json(error: FleetpatchError | Interrupted) -> dict[str, Json]:

@@ -1,11 +1,8 @@
 """The pacer: every request to one cluster waits here until it may be sent.
 
-`fleetpatch.rules.pacing` decides when that is. Only the first in line asks: it sleeps until its
-time, or until an answer makes room. When it is admitted, the next one moves up. So requests are
-sent in the order in which they came, and a pause that begins meanwhile holds for all of them. A
-permit is returned with the answer, from which the rules learn.
-
-Workers wait for room before they take a target, apart from that line (`engine.idle_workers`).
+`fleetpatch.rules.pacing` decides when that is. Only the first in line asks, and sleeps until its
+time, or until an answer makes room; then the next one moves up. So requests are sent in the order
+in which they came, and a pause that begins meanwhile holds for all of them.
 """
 
 import random
@@ -17,6 +14,7 @@ from fleetpatch.engine.concurrency import Wakeup
 from fleetpatch.engine.idle_workers import IdleWorkers
 from fleetpatch.engine.pace_report import PaceReport
 from fleetpatch.engine.shutdown import Shutdown
+from fleetpatch.engine.silent_server import SilentServer
 from fleetpatch.model.answer import Answer, Reply
 from fleetpatch.model.pace import Ceilings, Pace
 from fleetpatch.model.ports import Clock
@@ -47,7 +45,7 @@ class Pacer:
         self._clock, self._longest_pause = clock, longest_pause
         now, tuning = clock.monotonic(), Tuning()
         self._governor = Governor(ceilings, now, random, tuning)
-        self._line: deque[Wakeup] = deque()
+        self._line, self._silence = deque[Wakeup](), SilentServer()
         self.count_left: Callable[[], float] = lambda: inf
         self.idle_workers = IdleWorkers(self._must_wait)
         self._report = PaceReport(self._governor.pace(now), tuning, on_change)
@@ -55,8 +53,9 @@ class Pacer:
     @property
     def pace(self) -> Pace:
         """The pace at the moment, and what limits it."""
-        pace = self._governor.pace(self._clock.monotonic())
-        return self.idle_workers.explained(pace, self.in_flight)
+        now = self._clock.monotonic()
+        pace = self.idle_workers.explained(self._governor.pace(now), self.in_flight)
+        return self._silence.explained(pace, now)
 
     @property
     def in_flight(self) -> int:
@@ -81,6 +80,7 @@ class Pacer:
                 if self._line[0] is wakeup:
                     turn = self._governor.admit(self._clock.monotonic())
                 if isinstance(turn, Permit):
+                    self._silence.sent(turn.sent_at)
                     return turn
                 await shutdown.wait_for(wakeup, turn)
             return None
@@ -90,11 +90,11 @@ class Pacer:
 
     def answered(self, permit: Permit, reply: Reply) -> None:
         """Return a permit with the reply to its request."""
-        now = self._clock.monotonic()
-        signal, wait = signal_of(reply), 0.0
+        now, signal, wait = self._clock.monotonic(), signal_of(reply), 0.0
         if isinstance(reply, Answer) and signal in TROUBLE:
             wait = min(self._longest_pause, retry_after(reply, self._clock.wall()) or 0.0)
         self._governor.answered(permit, signal, now, wait, self.count_left())
+        self._silence.replied(permit.sent_at, signal, now, self.in_flight)
         self._call_next()
         if signal in TROUBLE or self._report.is_due(now):
             self._report.note(self.pace, now)

@@ -21,6 +21,7 @@ class PaceCause(StrEnum):
     LATENCY = "latency"  # more in flight would only make the server slower
     REFUSALS = "refusals"  # more would be refused
     RETRY_AFTER = "retry-after"  # nearly nothing is accepted, and all requests pause
+    FAILING = "failing"  # for seconds no request was answered, or all have failed
     BACKOFF = "backoff"  # targets that were refused wait until they may be sent again
     RATE = "rate"  # the plan's ceiling
     CONCURRENCY = "concurrency"  # the plan's ceiling

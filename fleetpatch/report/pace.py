@@ -25,6 +25,8 @@ def limit_in_words(pace: Pace, in_force: PaceInForce) -> str:
             return f"the server refuses more: {found}"
         case PaceCause.RETRY_AFTER:
             return "the server accepts nearly nothing, so all requests wait"
+        case PaceCause.FAILING:
+            return "no request is answered, or all fail"
         case PaceCause.BACKOFF:
             return "targets that were refused wait until they may be sent again"
         case PaceCause.STARTING:

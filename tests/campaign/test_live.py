@@ -5,14 +5,17 @@ progress that is passed on. Left out: how the report reaches others (tests/e2e/t
 and the load of each cluster (tests/workers/test_traffic.py).
 """
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from fleetpatch.campaign.running.live import LiveCounts
+from fleetpatch.engine.pipeline import RunLane
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
+from fleetpatch.model.pace import Pace, PaceCause
 from fleetpatch.model.plan.schema import Plan
-from fleetpatch.model.run import RunState, Summary, Tally, WaveProgress
+from fleetpatch.model.run import RunState, Summary, Tally, Usage, WaveProgress
 from fleetpatch.model.steering import PaceInForce
 from fleetpatch.model.target import Target, TargetId
 from tests.fakes import FakeProgress, VirtualClock
@@ -191,6 +194,19 @@ async def test_the_end_is_no_sooner_than_the_rate_of_the_plan_allows() -> None:
 
     live = session.counts.report().live
     assert live.ends_at == pytest.approx(session.clock.wall() + OPEN - 10)
+
+
+async def test_no_end_is_expected_while_no_request_is_answered() -> None:
+    session = Session()
+    session.counts.report()
+    await session.live(5, each=2)
+    failing = Pace(4, None, PaceCause.FAILING)
+    lane = SimpleNamespace(cluster="prod-a", in_flight=0, worker="", pace=failing)
+    session.counts.watch([cast("RunLane", lane)], [], Usage)
+
+    live = session.counts.report().live
+
+    assert (live.ends_at, live.wave) == (None, None)
 
 
 async def test_a_later_wave_leaves_nothing_open_before_it() -> None:

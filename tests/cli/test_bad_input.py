@@ -285,3 +285,22 @@ def test_validate_reports_for_programs_each_problem_with_its_place(
     assert len(text.err.splitlines()) == sum(
         len(one["problems"]) + len(one["warnings"]) for one in ended.json
     )
+
+
+WRONG_OPTIONS = ["--rate=x", "--concurrency=0", "--log-file=/nodir/x.jsonl", "--nosuch"]
+
+
+@pytest.mark.parametrize("option", WRONG_OPTIONS)
+@pytest.mark.parametrize("more", [["-o", "json"], ["-q"], ["--quiet", "--output=json"]])
+def test_a_wrong_option_is_an_error_on_stderr_and_in_json(
+    call: Caller, option: str, more: list[str]
+) -> None:
+    ended = call("apply", "plan.yaml", "--yes", *more, option)
+
+    assert ended.code == 2
+    assert option.partition("=")[0] in ended.err
+    if more == ["-q"]:
+        assert ended.out == ""
+    else:
+        assert ended.json["causeCode"] == "usage"
+        assert f"fleetpatch: {ended.json['cause']}\n" == ended.err

@@ -25,6 +25,7 @@ PLAN = PaceInForce()
             Pace(9, None, PaceCause.BACKOFF),
             "targets that were refused wait until they may be sent again",
         ),
+        (Pace(4, 5.0, PaceCause.FAILING), "no request is answered, or all fail"),
         (Pace(4, None, PaceCause.WORK), ""),
     ],
 )

@@ -22,6 +22,7 @@ from fleetpatch.engine.pipeline import RunLane
 from fleetpatch.engine.writer import Ended
 from fleetpatch.model.live import ClusterLoad, Live, Report, Sample, Wave, WorkerLoad
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement, by_outcome
+from fleetpatch.model.pace import PaceCause
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.ports import Clock, Monitor, Progress
 from fleetpatch.model.run import RunState, Standing, Summary, Tally, Usage, WaveProgress
@@ -224,6 +225,9 @@ class LiveCounts:
         summary = self._summary()
         rate = min(now or overall, self._ceiling(summary))
         next_at, ends_at = self._expected(rate, summary.tally.open)
+        if any(lane.pace.cause is PaceCause.FAILING for lane in self._lanes):
+            # The rate of the time before says nothing now.
+            next_at, ends_at = None, None
         wave = self._wave
         live = Live(
             rate_now=now,

@@ -13,6 +13,7 @@ CAUSES: Final[Mapping[PaceCause, str]] = {
     PaceCause.LATENCY: "with more the server would only answer slower",
     PaceCause.REFUSALS: "the server refuses more",
     PaceCause.RETRY_AFTER: "the server accepts nearly nothing",
+    PaceCause.FAILING: "no request is answered, or all fail",
     PaceCause.BACKOFF: "refused targets wait until they may be sent again",
     PaceCause.RATE: "the ceiling of the rate",
     PaceCause.CONCURRENCY: "the ceiling of requests in flight",
