@@ -43,6 +43,7 @@ def to_resume(found: Path | Campaign, *, failed: bool) -> Path:
             return _only("resume", found.name, with_failures, "runs with failed targets")
         if with_failures:
             return with_failures[0].path
+    require_readable(found.runs, "it may be unfinished: restore the file, or name another run")
     if not found.started:
         previews = [one for one in found.runs if one.state is RunState.PLANNED]
         advice = "apply the plan file"
@@ -62,6 +63,7 @@ def to_steer(found: Path | Campaign, verb: str) -> Path:
     if isinstance(found, Path):
         return found
     if not found.unfinished:
+        require_readable(found.runs, "it may be unfinished: restore the file")
         raise UsageError(f"{found.name}: no run of it is unfinished, so there is none to {verb}")
     return _only(verb, found.name, found.unfinished, "unfinished")
 
@@ -89,7 +91,11 @@ def to_undo(found: Path | Campaign, since: float | None) -> list[Summary]:
     if isinstance(found, Path):
         return [summarize(found)]
     since_then = [one for one in found.runs if since is None or planned_at(one.path) >= since]
-    _require_readable(since_then)
+    require_readable(
+        since_then,
+        "this run may have to be undone before others: restore the file, or undo the others by"
+        " their names",
+    )
     _report_problems(found)
     put_back = put_back_by([*found.undos, *found.runs])
     started = [one for one in found.started if one in since_then]
@@ -122,14 +128,14 @@ def _report_problems(campaign: Campaign) -> None:
             sys.stderr.write(f"{entry.problem}\n")
 
 
-def _require_readable(runs: Sequence[RunEntry]) -> None:
-    """Raise RunFileError if a run file cannot be read: that run may have to be put back first."""
+def require_readable(runs: Sequence[RunEntry], why: str) -> None:
+    """Raise RunFileError if a run file cannot be read; `why` says why that matters, and what to do.
+
+    A run that cannot be read may be the very run that a command is about.
+    """
     for entry in runs:
         if entry.problem:
-            raise RunFileError(
-                f"{entry.problem}; nothing was sent, since this run may have to be undone before"
-                " others: restore the file, or undo the others by their names"
-            )
+            raise RunFileError(f"{entry.problem}; nothing was sent, since {why}")
 
 
 def _latest(campaign: Campaign) -> Path:

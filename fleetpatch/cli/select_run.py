@@ -13,7 +13,7 @@ from fleetpatch.campaign.running.window import require_open_window
 from fleetpatch.campaign.servers import ServerComparison
 from fleetpatch.campaign.settings import ApplyOptions, Settings
 from fleetpatch.campaign.view import digest_of_run, find_run, is_plan_file, summarize
-from fleetpatch.cli.choose_run import to_apply
+from fleetpatch.cli.choose_run import require_readable, to_apply
 from fleetpatch.cli.event_loop import interruptible, run
 from fleetpatch.cli.execute import carry_out, expand_with_progress
 from fleetpatch.cli.options import Output
@@ -129,9 +129,13 @@ def unfinished_run(
 ) -> Summary | None:
     """Return the started, unfinished run of the plan on the servers that it leads to now, or None.
 
-    Raises UsageError if the plan was changed while a run of its former text is unfinished.
+    Raises UsageError if the plan was changed while a run of its former text is unfinished, and
+    RunFileError if a run file of the plan cannot be read.
     """
     entries, here = _entries(settings, plan.plan.name), servers.matches
+    require_readable(
+        entries, "it may be an unfinished run of the plan: restore the file, or use --new"
+    )
     unfinished = campaigns.unfinished(entries, plan.digest, dry_run=dry_run)
     undone = campaigns.undos(entries)
     if unfinished and (undo := undone.get(unfinished[0].run)):

@@ -50,6 +50,12 @@ def replan(run_file: Path, **sections: Any) -> None:
     change(run_file, "UPDATE meta SET value = ? WHERE key = 'plan'", text)
 
 
+def make_unsealed(run_file: Path) -> None:
+    """Make it a run file of a version that wrote no checksum."""
+    change(run_file, "UPDATE meta SET value = '0.1.0' WHERE key = 'tool_version'")
+    change(run_file, "DELETE FROM meta WHERE key = 'sealed'")
+
+
 def refused(ended: Ended, message: str) -> None:
     assert (ended.code, ended.out) == (1, ""), ended
     assert re.fullmatch(r"fleetpatch: run file [^\n]+\n", ended.err), ended.err
@@ -185,7 +191,7 @@ def test_an_undo_puts_nothing_back_but_what_it_was_planned_with(
     refused(call("apply", undo, "--yes"), "its targets or facts were changed")
 
     # With a checksum that fits, the digest differs from the one that was reviewed.
-    change(undo, "DELETE FROM meta WHERE key = 'sealed'")
+    make_unsealed(undo)
     refused(call("apply", undo, "--digest", reviewed, "--yes"), "its plan was changed")
     assert server.sent() == sent
     assert call("undo", "repaint", "--yes").code == 0
@@ -196,7 +202,7 @@ def test_a_label_run_takes_its_values_from_the_plan_alone(
 ) -> None:
     sent = server.sent()
     change(run_file, "UPDATE targets SET wanted = ?", GREEN)
-    change(run_file, "DELETE FROM meta WHERE key = 'sealed'")
+    make_unsealed(run_file)
 
     refused(call("apply", run_file, "--yes"), "its targets hold values that do not follow")
     assert server.sent() == sent

@@ -79,8 +79,8 @@ def refuse_errors(errors: ExpressionErrors) -> None:
         f"the expressions of the plan have no valid value for {errors.count} of the objects:"
         f" {'; '.join(errors.first)}"
         + (f"; keys without a row: {shown}{more}" if keys else "")
-        + "; correct the expressions or the tables, or leave these objects out with"
-        " guards.onError: skip",
+        + "; correct the expressions or the tables, or leave these objects out"
+        " (guards.onError: skip in a plan file)",
         errors.count,
         keys,
     )

@@ -107,3 +107,23 @@ def test_other_arguments_are_another_plan_of_the_same_campaign(call: Caller) -> 
     assert len(plans) == 2
     refused(call("undo", "label-team", "--yes"), "2 of its runs are not undone")
     assert call("undo", "label-team", "--yes", "--all-runs").code == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"damaged"])
+@pytest.mark.parametrize("verb", ["apply", "resume", "cancel", "pause"])
+def test_a_run_file_that_cannot_be_read_may_be_the_unfinished_run(
+    tool: Tool, call: Caller, server: SandboxServer, verb: str, content: bytes
+) -> None:
+    write(tool, **BY_HAND)
+    run = applied(call, "plan.yaml", code=5)
+    file = tool.state / "runs" / f"{run}.run"
+    file.write_bytes(content)
+    sent = server.sent()
+
+    ended = call(*([verb, "plan.yaml", "--yes"] if verb == "apply" else [verb, "paint"]))
+
+    assert ended.code == 1, ended
+    assert str(file) in ended.err
+    assert "nothing was sent, since it may be" in ended.err
+    assert server.sent() == sent
+    assert applied(call, "plan.yaml", "--new", code=5) != run
