@@ -69,7 +69,10 @@ def hold(lock_file: Path, what: str) -> Iterator[None]:
         files.make_folder(lock_file.parent)
         lock = files.open_own(lock_file, os.O_RDWR)
     except OSError as error:
-        raise RunFileError(f"{lock_file}: the lock cannot be opened ({error.strerror})") from error
+        raise RunFileError(
+            f"{lock_file}: the lock cannot be opened ({error.strerror}); check the file, the rights"
+            " on its folder and the disk"
+        ) from error
     try:
         if not _lock(lock):
             raise Locked(f"{what}: {_holder(lock)} is applying it; wait until it has ended")
