@@ -14,6 +14,7 @@ from fleetpatch.campaign.running.lanes import Guard, Listeners, RunOrder
 from fleetpatch.campaign.running.limits import RunLimits, UsageMeter
 from fleetpatch.campaign.running.live import LiveCounts
 from fleetpatch.campaign.running.log import log_latest_outcomes, log_server_warnings, log_start
+from fleetpatch.campaign.running.session_end import SessionEnd
 from fleetpatch.campaign.running.session_fleet import SessionFleet, session_fleet
 from fleetpatch.campaign.running.steering import Steering
 from fleetpatch.campaign.running.target_rows import TargetRows
@@ -52,7 +53,6 @@ from fleetpatch.model.ports import Events
 from fleetpatch.model.run import RunState, Summary
 from fleetpatch.model.steering import PaceInForce
 from fleetpatch.model.target import Target
-from fleetpatch.rules.running.run_state import final_state
 
 
 class Session:
@@ -367,31 +367,13 @@ class Session:
     def _end(
         self, causes: Sequence[Cause], *, partly: bool = False, state: RunState = RunState.PAUSED
     ) -> Summary:
-        """Record how the session ended; `state` is used if the run can be resumed."""
-        # Counted once: each count reads all targets.
-        counted, was = queries.summary(self._journal), self._journal.state
-        tally = counted.tally
-        # Cancelled after its last target has ended, the run is finished all the same.
-        cancelled = self._steering.cancelled if tally.open else None
-        info = self._journal.info
-        # An undo puts back all that its run has changed, whatever that run left out.
-        missing = {} if info.undo_of else info.missing
-        verification = self._verification
-        ended, cause = final_state(
-            tally,
-            causes,
-            cancelled or self._limits.halted or verification.halted,
-            missing,
-            verified=verification.cause,
-            unverified=bool(verification.left),
+        end = SessionEnd(
+            self._journal,
+            self._log,
+            self._settings.clock,
+            self._limits,
+            self._verification,
+            self._steering,
+            read_only=self._read_only,
         )
-        # `partly` describes an open run; a finished or halted one is complete in itself.
-        partly = partly and ended is RunState.PAUSED
-        if ended is RunState.PAUSED:
-            ended = state
-        if not (self._read_only and ended is RunState.PAUSED and was is RunState.HALTED):
-            now = self._settings.clock.wall()
-            sessions.end(self._journal, self._number, now, ended, cause, partly=partly)
-        summary = queries.with_state(self._journal, counted)
-        events.run_finished(self._log, summary)
-        return summary
+        return end.record(self._number, causes, partly=partly, state=state)
