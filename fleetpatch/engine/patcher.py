@@ -23,13 +23,8 @@ from fleetpatch.model.fields import Fields
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.answers.identity import verified_reply
-from fleetpatch.rules.answers.settlement import (
-    after_patch,
-    outweighs_refusal,
-    partly_stored,
-    values_written,
-)
-from fleetpatch.rules.answers.steps import End, Step
+from fleetpatch.rules.answers.settlement import after_patch, partly_stored, values_written
+from fleetpatch.rules.answers.steps import End, Step, outweighs_refusal
 from fleetpatch.rules.answers.verdicts import (
     Ruling,
     Verdict,
@@ -229,7 +224,8 @@ class TargetPatcher:
     def _is_stale(self, end: End, seen: Seen) -> bool:
         """Return whether a 200 shows the object before the PATCH: a cache may have answered."""
         unmoved = seen.resource_version == self._version and not self._policy.dry_run
-        return unmoved and end.reason is Reason.NOT_EFFECTIVE
+        # A detail names values that are not as wanted.
+        return unmoved and bool(end.detail)
 
     def _decide_on_200(self, seen: Seen) -> End:
         # A version that was read after a PATCH of ours may be the result of that PATCH.
@@ -251,6 +247,7 @@ class TargetPatcher:
         reply, sent = unjudged
         # A stale 200: the read that `_confirm` makes may show the change.
         if isinstance(reply, Answer) and reply.status == 200 and reply.seen:  # noqa: PLR2004 - OK
+            self._doubt.lost = True
             return await self._confirm(self._decide_on_200(reply.seen))
         ruling = judge(reply, self._policy.retried)
         # Before the ruling: a server that is starting refuses what it will accept in a moment.
@@ -350,7 +347,7 @@ class TargetPatcher:
         refused = self._refused
         # A refusal for good ends the target, unless the read shows that the change was stored.
         if refused and self._refused_for_good and not outweighs_refusal(step, refused.reason):
-            return self._settle(refused)
+            return self._settle(replace(refused, wrote=self._ours or refused.wrote))
         if isinstance(step, End):
             return self._settle(step)
         # The object is still the one that the refused PATCH was about: it would be refused again.

@@ -15,7 +15,7 @@ MEANING: Final = MappingProxyType(
         Reason.PATCHED: "changed, as the server's answer shows",
         Reason.SETTLED_BY_READING: "the answer was lost; a read showed the change",
         Reason.DRY_RUN: "would be patched: the server accepted the change, and stored nothing",
-        Reason.ALREADY_SET: "had the wanted values already; nothing was sent",
+        Reason.ALREADY_SET: "had the wanted values already; nothing was changed",
         Reason.GONE: "it does not exist; it is not created",
         Reason.REPLACED: "deleted and created again since the plan; the new object was not changed",
         Reason.DRIFTED: "the same field was changed since the plan; that value was kept",

@@ -1,18 +1,20 @@
 """A PATCH of which a part was stored, when nothing more may be sent or a cache answers.
 
-Covered: a read-only session, a shutdown, a 200 that shows the object as it was, no guard
-by version.
+Covered: a read-only session, a shutdown, a 200 that shows the object as it was, also one that may
+be no change, no guard by version.
 Left out: what counts as ours (tests/rules/answers/test_settlement.py), undo itself (tests/e2e).
 """
 
+import pytest
+
 from fleetpatch.engine.policy import PatchPolicy
 from fleetpatch.model.answer import Answer, Reply
-from fleetpatch.model.change import FIELD_MANAGER, MetadataChange
+from fleetpatch.model.change import FIELD_MANAGER, BodyPatch, MetadataChange, PatchType
 from fleetpatch.model.fields import Json, label
 from fleetpatch.model.outcome import Reason
 from fleetpatch.rules.planning.undo import values_to_restore
 from tests.engine.scripted import ScriptedPatcher, always_matches
-from tests.fakes import failure, seen_job, target_of
+from tests.fakes import document, failure, seen_job, seen_whole, target_of, target_with
 from tests.rules.patching.owners import owner
 from tests.values import replace
 
@@ -66,6 +68,19 @@ async def test_a_200_that_shows_the_object_as_it_was_is_confirmed_by_a_read() ->
     assert values_to_restore(CHANGE, TARGET, ended)[1] == BEFORE
 
 
+async def test_a_part_that_was_stored_behind_a_200_with_an_old_object_is_recorded() -> None:
+    there = seen_job({"team": "red", "cost": "old"}, version="11")
+    ours: Json = {"f:metadata": {"f:labels": {"f:team": {}}}}
+    scripted = ScriptedPatcher(PatchPolicy(CHANGE, always_matches)).will(
+        Answer(200, PLANNED),
+        reads=(Answer(200, replace(there, managed_fields=[owner(FIELD_MANAGER, ours, "Update")])),),
+    )
+
+    ended = await scripted.settle(TARGET)
+
+    assert (ended.reason, ended.wrote) == (Reason.NOT_EFFECTIVE, {label("team"): "red"})
+
+
 async def test_a_change_that_the_server_really_drops_is_not_effective() -> None:
     scripted = ScriptedPatcher(PatchPolicy(CHANGE, always_matches)).will(
         Answer(200, PLANNED), reads=(Answer(200, PLANNED),)
@@ -75,6 +90,43 @@ async def test_a_change_that_the_server_really_drops_is_not_effective() -> None:
 
     assert ended.reason is Reason.NOT_EFFECTIVE
     assert values_to_restore(CHANGE, TARGET, ended) == ({}, {})
+
+
+LIST = ("spec", "l")
+KEPT, LACKS = [{"name": "c", "n": 1}], [{"name": "c"}]
+REPLACES = BodyPatch(PatchType.MERGE, {"spec": {"l": LACKS}})
+
+
+@pytest.mark.parametrize(
+    ("there", "reason"),
+    [
+        ((KEPT, "10"), Reason.ALREADY_SET),
+        ((KEPT, "11"), Reason.ALREADY_SET),
+        ((LACKS, "11"), Reason.SETTLED_BY_READING),
+        # The default, in place of another value that the list had before.
+        (([{"name": "c", "n": 2}], "11"), Reason.SETTLED_BY_READING),
+        (([{"name": "d"}], "11"), Reason.DRIFTED),
+    ],
+)
+async def test_a_200_with_more_than_is_wanted_is_unchanged_only_if_a_read_shows_the_same(
+    there: tuple[object, str], reason: Reason
+) -> None:
+    """A cache may have answered."""
+    planned, now = (
+        replace(
+            seen_whole(document("etl-1", "uid-1", version, spec={"l": value})),
+            managed_fields=[owner(FIELD_MANAGER, {"f:spec": {"f:l": {}}}, "Update")],
+        )
+        for value, version in ((KEPT, "10"), there)
+    )
+    target = target_with(planned, {LIST: KEPT}, {LIST: LACKS})
+    scripted = ScriptedPatcher(PatchPolicy(REPLACES, always_matches)).will(
+        Answer(200, planned), reads=(Answer(200, now),)
+    )
+
+    ended = await scripted.settle(target)
+
+    assert (ended.reason, ended.attempts, ended.reads) == (reason, 1, 1)
 
 
 async def test_without_the_version_a_value_that_is_not_as_wanted_is_not_ours() -> None:

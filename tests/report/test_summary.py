@@ -57,7 +57,7 @@ def test_a_summary_reads_so() -> None:
         "    patched                 1,195  changed, as the server's answer shows\n"
         "    settled-by-reading          5  the answer was lost; a read showed the change\n"
         "unchanged         20\n"
-        "    already-set                20  had the wanted values already; nothing was sent\n"
+        "    already-set                20  had the wanted values already; nothing was changed\n"
         "skipped           11\n"
         "    gone                        2  it does not exist; it is not created\n"
         "    drifted                     9  the same field was changed since the plan;"

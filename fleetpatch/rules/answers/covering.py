@@ -21,7 +21,7 @@ _NAME: Final = "name"
 
 def is_stored_form(current: Value, wanted: Value, further: Further = none) -> bool:
     """Return whether some server stores `wanted` as `current`: without nulls, else the same."""
-    return _is_at_least(current, wanted, ABSENT, further, drops=True)
+    return covers(current, wanted, ABSENT, further, accepted=True)
 
 
 def covers(
@@ -30,18 +30,17 @@ def covers(
     before: Value,
     further: Further = is_new,
     *,
-    drops_null_entries: bool = False,
+    accepted: bool = False,
 ) -> bool:
     """Return whether `current` holds what a change from `before` to `wanted` leaves.
 
     It may have more fields, as far as `further` allows them. A value that still is as before is not
-    changed, unless it was as wanted.
+    changed, unless it was as wanted, or a server has `accepted` the change: then that is its result
+    (without nulls, which it drops).
     """
-    if deep_equal(current, wanted):
-        return True
-    if deep_equal(current, before):
-        return False
-    return _is_at_least(current, wanted, before, further, drops=drops_null_entries)
+    if not accepted and deep_equal(current, before):
+        return deep_equal(current, wanted)
+    return _is_at_least(current, wanted, before, further, drops=accepted)
 
 
 def _is_at_least(
@@ -50,15 +49,15 @@ def _is_at_least(
     # A wanted null in a map is a removal, or is dropped.
     if deep_equal(current, wanted) or (wanted is None and current is ABSENT):
         return True
+    holds = partial(_is_at_least, further=further, drops=drops)
     if isinstance(current, dict) and isinstance(wanted, dict):
-        holds = partial(_is_at_least, further=further, drops=drops)
         return map_covers(current, wanted, before, further, holds)
     if isinstance(current, list) and isinstance(wanted, list):
         # The entries of a list have no names, so additional ones are a difference.
         if drops and len(current) < len(wanted):
             wanted = [entry for entry in wanted if entry is not None]
         return len(current) == len(wanted) and all(
-            _is_at_least(each, entry, entry_before(before, entry, position), further, drops=drops)
+            holds(each, entry, entry_before(before, entry, position))
             for position, (each, entry) in enumerate(zip(current, wanted, strict=True))
         )
     return False
@@ -87,7 +86,9 @@ def entry_before(before: Value, entry: Json, position: int) -> Value:
     """Return what a wanted entry of a list was before: the one of its name, else of its place."""
     if not isinstance(before, list):
         return ABSENT
-    if isinstance(entry, dict) and _NAME in entry:
-        named = (old for old in before if isinstance(old, dict) and _NAME in old)
-        return next((old for old in named if deep_equal(old[_NAME], entry[_NAME])), ABSENT)
-    return before[position] if position < len(before) else ABSENT
+    there = before[position] if position < len(before) else ABSENT
+    if not (isinstance(entry, dict) and _NAME in entry):
+        return there
+    # First the one at its place: a list may have a name twice.
+    named = (old for old in (there, *before) if isinstance(old, dict) and _NAME in old)
+    return next((old for old in named if deep_equal(old[_NAME], entry[_NAME])), ABSENT)

@@ -83,7 +83,7 @@ def _are_within(paths: Collection[Path], uncertain: Collection[Path]) -> bool:
 def _is_alike(current: Value, wanted: Value, before: Value, *, by_apply: bool) -> bool:
     """Return whether `current` is `wanted` in another order and spelling, maybe with more in it."""
     changed = not deep_equal(current, before)
-    further = (any_further if by_apply else is_new_or_changed) if changed else is_default
+    further = any_further if by_apply else is_new_or_changed if changed else is_default
     old_entries = _entries(before)
 
     def may_be_added(entry: Json) -> bool:

@@ -48,7 +48,8 @@ from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.answers.covering import is_stored_form
 from fleetpatch.rules.answers.field_owners import is_owned_by_us, is_written_by_us, other_writer
-from fleetpatch.rules.answers.holding import Holds, Writers, holder, is_stored
+from fleetpatch.rules.answers.further_fields import is_default
+from fleetpatch.rules.answers.holding import Holds, Writers, holder, not_stored
 from fleetpatch.rules.answers.merges import may_be_merged
 from fleetpatch.rules.answers.steps import End, OnDrift, Send, Step
 from fleetpatch.rules.patching.computed import change_of_target
@@ -105,8 +106,11 @@ def after_read(
         step = _overwrite(own, seen, rules, matches=matches, writers=writers)
         return _with_ours(step, ours, target.before)
     if ours and not repeatable:
-        # It was carried out in part. Sending it again would apply that part twice.
-        return _not_effective(missing, found, seen.resource_version, wrote=ours)
+        # It was carried out, so it must not be sent again.
+        lacking = not_stored(change, missing, found, target.before)
+        if not lacking:
+            return End(Reason.SETTLED_BY_READING, "", seen.resource_version, found)
+        return _not_effective(lacking, found, seen.resource_version, wrote=ours)
     if not matches:
         return _with_ours(_NO_LONGER_MATCHES, ours, target.before)
     # Undo must restore the planned values of what we stored ourselves, but for the other fields
@@ -149,11 +153,7 @@ def after_patch(
     wrote_other = _unless_same(found, values)
     if wrote_other is None:
         return _accepted(seen, unchanged=unchanged, dry_run=dry_run)
-    missing = {
-        path: value
-        for path, value in values.items()
-        if not is_stored(change, found[path], value, before.get(path, ABSENT))
-    }
+    missing = not_stored(change, values, found, before)
     if missing and not may_be_merged(
         change, missing, found, before, uncertain, untouched=untouched
     ):
@@ -162,15 +162,29 @@ def after_patch(
         ours = found if guarded else {path: found[path] for path in found.keys() - missing.keys()}
         wrote = None if dry_run else ours
         return _not_effective(missing, found, seen.resource_version, wrote=wrote)
-    return _accepted(seen, wrote_other, unchanged=unchanged, dry_run=dry_run)
+    # A field that was not touched may have moved the version.
+    unchanged |= all(deep_equal(found[path], before.get(path, ABSENT)) for path in values)
+    detail = _kept(values, found) if unchanged else ""
+    return _accepted(seen, wrote_other, detail, unchanged=unchanged, dry_run=dry_run)
 
 
-def _accepted(seen: Seen, wrote: Fields | None = None, *, unchanged: bool, dry_run: bool) -> End:
+def _accepted(
+    seen: Seen, wrote: Fields | None = None, detail: str = "", *, unchanged: bool, dry_run: bool
+) -> End:
     """End a target whose patch the server accepted."""
     if dry_run:
         return End(Reason.DRY_RUN)
     reason = Reason.ALREADY_SET if unchanged else Reason.PATCHED
-    return End(reason, "", seen.resource_version, wrote)
+    return End(reason, detail, seen.resource_version, wrote)
+
+
+def _kept(values: Fields, found: Fields) -> str:
+    """Name the unchanged fields that have more in them than their wanted values and defaults."""
+    return "; ".join(
+        f"{show(path)} is still {show_value(found[path])}, which counts as {show_value(value)}"
+        for path, value in values.items()
+        if not is_stored_form(found[path], value, is_default)
+    )
 
 
 def partly_stored(ours: Fields, version: str) -> End:
@@ -202,23 +216,6 @@ def values_written(
             return None
 
 
-def outweighs_refusal(step: Step, refused: Reason) -> bool:
-    """Return whether the result of a read replaces the refusal of a PATCH.
-
-    Otherwise the target ends with the refusal, even if another writer has changed the object since.
-    """
-    return isinstance(step, End) and step.reason in _OUTWEIGHS_REFUSAL - {refused}
-
-
-_OUTWEIGHS_REFUSAL: Final = frozenset(
-    {
-        Reason.SETTLED_BY_READING,
-        Reason.ALREADY_SET,
-        Reason.NOT_EFFECTIVE,
-        Reason.GONE,
-        Reason.REPLACED,
-    }
-)
 _WITHOUT_OUR_OBJECT: Final = frozenset({Reason.GONE, Reason.REPLACED})
 """The object that we wrote to does not exist any more, so there is nothing to undo."""
 

@@ -1,7 +1,7 @@
 """What follows an answer about a target: the target ends, or a PATCH is sent."""
 
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -41,3 +41,27 @@ class Send(msgspec.Struct, frozen=True):
 
 
 Step: TypeAlias = End | Send
+
+
+def outweighs_refusal(step: Step, refused: Reason) -> bool:
+    """Return whether the result of a read replaces the refusal of a PATCH.
+
+    Otherwise the target ends with the refusal, even if another writer has changed the object since.
+    """
+    if refused in _OF_A_200:
+        return isinstance(step, End)
+    return isinstance(step, End) and step.reason in _OUTWEIGHS_REFUSAL - {refused}
+
+
+_OF_A_200: Final = frozenset({Reason.ALREADY_SET, Reason.NOT_EFFECTIVE})
+"""What a 200 says that may show an old object; a read shows more, unless nothing has changed."""
+
+_OUTWEIGHS_REFUSAL: Final = frozenset(
+    {
+        Reason.SETTLED_BY_READING,
+        Reason.ALREADY_SET,
+        Reason.NOT_EFFECTIVE,
+        Reason.GONE,
+        Reason.REPLACED,
+    }
+)

@@ -70,6 +70,29 @@ def uncertain_paths(change: Change, rules: MergeRules) -> list[Path]:
     return undecided(change.body, rules, by_apply=change.type is PatchType.APPLY)
 
 
+def removes_by_name(change: BodyPatch, path: Path) -> bool:
+    """Return whether all that the new value of a field lacks was removed by its name.
+
+    A strategic merge names it, and so does a JSON Patch. But a map in a JSON Patch replaces another
+    one as a whole, as a list in a merge does: it also lacks the defaults of that one.
+    """
+    if change.type is not PatchType.JSON:
+        return change.type is PatchType.STRATEGIC
+    return not any(
+        operation["op"] in {"move", "copy"} or _has_map(operation.get("value"))
+        for operation in change.body
+        if operation["op"] != "test" and _is_within(path, operation["path"])
+    )
+
+
+def _is_within(path: Path, pointer: str) -> bool:
+    return tuple(pointer_tokens(pointer)[: len(path)]) == path
+
+
+def _has_map(value: Json) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and any(map(_has_map, value)))
+
+
 def outermost(paths: Iterable[Path]) -> list[Path]:
     """Return the paths, sorted, without those that lie within another one."""
     kept: list[Path] = []

@@ -40,6 +40,14 @@ def test_what_is_as_before_is_not_changed(before: Any, wanted: Any, further: Any
     assert covers(wanted, wanted, before, further)
 
 
+def test_what_is_as_before_may_be_the_result_of_a_change_that_a_server_has_accepted() -> None:
+    assert covers(BEFORE, WITHOUT, BEFORE, any_further, accepted=True)
+    assert not covers(BEFORE, WITHOUT, BEFORE, is_new, accepted=True)
+    # An entry is compared with the one at its place: a list may have a name twice.
+    twice = [*WITHOUT, *BEFORE]
+    assert not covers(twice, [*WITHOUT, *WITHOUT], twice, is_new, accepted=True)
+
+
 @pytest.mark.parametrize(
     ("current", "wanted", "before"),
     [

@@ -77,7 +77,7 @@ D = {"name": "d", "image": "d"}
     ("before", "wanted"),
     [
         ([C], [NEW]),
-        ([ENV], [C]),
+        ([ENV], [NEW]),
         ([C, D], [C]),
         ([C], [C, D]),
         (["a"], ["a", "b"]),
@@ -147,6 +147,17 @@ def test_a_merged_list_that_was_stored_already_is_unchanged(
     assert merged(kind, found, wanted, found, "10").reason is Reason.ALREADY_SET
 
 
+@pytest.mark.parametrize("version", ["10", "11"])
+def test_a_list_with_all_that_is_wanted_is_unchanged_by_an_apply(version: str) -> None:
+    """What an apply leaves out may be a default of a list that it replaces as a whole."""
+    strategic = merged(PatchType.STRATEGIC, [ENV], [C], [ENV], version)
+
+    assert strategic.reason is Reason.NOT_EFFECTIVE
+    assert merged(PatchType.APPLY, [ENV], [C], [ENV], version).reason is Reason.ALREADY_SET
+    turned = merged(PatchType.APPLY, [ENV, D], [D, C], [ENV, D], version)
+    assert turned.reason is Reason.ALREADY_SET
+
+
 def test_what_a_strategic_merge_removes_beside_another_change_must_be_gone() -> None:
     ended = merged(PatchType.STRATEGIC, [ENV], [NEW], [{**ENV, "image": "new"}])
 
@@ -157,7 +168,7 @@ def test_a_field_that_a_strategic_merge_removes_must_be_gone_and_an_apply_may_le
     stays = {"a": 1}
 
     assert merged(PatchType.STRATEGIC, stays, ABSENT, stays).reason is Reason.NOT_EFFECTIVE
-    assert merged(PatchType.APPLY, stays, ABSENT, stays).reason is Reason.PATCHED
+    assert merged(PatchType.APPLY, stays, ABSENT, stays).reason is Reason.ALREADY_SET
 
 
 @pytest.mark.parametrize("path", [SPEC, (*SPEC, "0", "ports"), ("spec",)])

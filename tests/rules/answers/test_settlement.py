@@ -11,8 +11,8 @@ from fleetpatch.model.change import BodyPatch, MetadataChange, PatchType, Restor
 from fleetpatch.model.fields import ABSENT, Path, label
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.target import EarlierWrite, Seen
-from fleetpatch.rules.answers.settlement import after_read, outweighs_refusal
-from fleetpatch.rules.answers.steps import End, OnDrift, Send, Step
+from fleetpatch.rules.answers.settlement import after_read
+from fleetpatch.rules.answers.steps import End, OnDrift, Send, Step, outweighs_refusal
 from tests.fakes import seen_job, target_of
 from tests.values import replace
 
@@ -308,6 +308,15 @@ def test_a_json_patch_is_not_sent_if_a_list_was_changed_under_our_manager() -> N
 )
 def test_a_refusal_is_kept_unless_the_object_shows_more(read: Step, outweighs: bool) -> None:
     assert outweighs_refusal(read, Reason.FORBIDDEN) is outweighs
+
+
+@pytest.mark.parametrize("shown", [Reason.ALREADY_SET, Reason.NOT_EFFECTIVE])
+def test_what_a_200_with_an_old_object_shows_is_kept_only_if_a_read_shows_no_end(
+    shown: Reason,
+) -> None:
+    assert not outweighs_refusal(Send(GOAL, "11"), shown)
+    assert outweighs_refusal(End(Reason.DRIFTED, wrote={label("team"): "red"}), shown)
+    assert outweighs_refusal(End(Reason.NOT_EFFECTIVE), shown)
 
 
 def test_a_map_that_an_undo_is_to_shrink_was_not_put_back() -> None:
