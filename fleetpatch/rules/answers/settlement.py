@@ -105,12 +105,11 @@ def after_read(
         own = change_of_target(change, target)
         step = _overwrite(own, seen, rules, matches=matches, writers=writers)
         return _with_ours(step, ours, target.before)
-    if ours and not repeatable:
-        # It was carried out, so it must not be sent again.
+    # A patch is carried out as a whole, so the rest is what the server made of it.
+    if ours and (lost or not repeatable):
         lacking = not_stored(change, missing, found, target.before)
-        if not lacking:
-            return End(Reason.SETTLED_BY_READING, "", seen.resource_version, found)
-        return _not_effective(lacking, found, seen.resource_version, wrote=ours)
+        if not (lacking and repeatable):
+            return _end_in_part(lacking, found, seen.resource_version, ours)
     if not matches:
         return _with_ours(_NO_LONGER_MATCHES, ours, target.before)
     # Undo must restore the planned values of what we stored ourselves, but for the other fields
@@ -282,7 +281,9 @@ def _ours(
         return stored or (lost and holds(path, current, values[path]))
 
     was_done = writers is not None and any(
-        is_wanted(path, current) and is_owned_by_us(seen, path, writers)
+        is_wanted(path, current)
+        # A removal leaves no owner.
+        and (is_owned_by_us(seen, path, writers) or (lost and current is ABSENT))
         for path, current in found.items()
     )
 
@@ -311,6 +312,13 @@ def _not_effective(missing: Fields, found: Fields, version: str, *, wrote: Field
     stored = {path: value for path, value in (wrote or {}).items() if path not in missing}
     lines += [f"{show(path)} is {show_value(value)}, as wanted" for path, value in stored.items()]
     return End(Reason.NOT_EFFECTIVE, "; ".join(lines), version, wrote)
+
+
+def _end_in_part(lacking: Fields, found: Fields, version: str, ours: Fields) -> End:
+    """End a target whose patch was carried out, and must not or need not be sent again."""
+    if lacking:
+        return _not_effective(lacking, found, version, wrote=ours)
+    return End(Reason.SETTLED_BY_READING, "", version, found)
 
 
 def _overwrite(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fleetpatch.model.change import BodyPatch, Change, PatchType, Restoration
-from fleetpatch.model.fields import Fields, Path
+from fleetpatch.model.fields import ABSENT, Fields, Path
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.target import Seen
 from fleetpatch.rules.answers.holding import is_stored
@@ -138,6 +138,22 @@ def test_an_addition_alone_does_not_show_that_our_patch_was_carried_out(lost: bo
     step = read(MERGE, ENV, NO_ENV, seen(now, managed=BY_US), lost=lost)
 
     assert reason(step) is Reason.DRIFTED
+
+
+@pytest.mark.parametrize("s", ["new", ABSENT])
+def test_a_field_that_has_changed_shows_that_a_list_with_defaults_is_the_result(s: Any) -> None:
+    also: tuple[Fields, Fields] = ({S: "old"}, {S: s})
+    now = seen(KEPT_NEW, managed=BY_US, **({} if s is ABSENT else {"s": s}))
+
+    lost = read(MERGE, KEPT_NEW, X_NEW, now, also=also, lost=True)
+    refused = read(MERGE, KEPT_NEW, X_NEW, now, also=also, lost=False)
+    other = read(MERGE, KEPT_NEW, [{"name": "d"}], now, also=also, lost=True)
+
+    assert lost == End(Reason.SETTLED_BY_READING, "", "11", {L: KEPT_NEW, S: s})
+    assert isinstance(refused, Send)
+    # Undo restores the planned value of what we have removed.
+    assert isinstance(other, Send)
+    assert (other.replaces, other.ours) == (None, {S: s})
 
 
 REPLACED = {"op": "replace", "path": "/spec/l", "value": X_NEW}
