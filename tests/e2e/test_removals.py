@@ -175,25 +175,6 @@ def test_an_undo_keeps_what_another_writer_made_of_our_change(
     assert spec(server) == others
 
 
-@pytest.mark.parametrize("lost", [False, True])
-def test_an_undo_puts_nulls_back(tool: Tool, server: SandboxServer, lost: bool) -> None:
-    before: Any = {"m": {"a": None, "b": 1}, "l": [{"name": "c", "n": None}]}
-    created(server, before)
-
-    def loses(forward: Forward, method: str, path: str, body: bytes) -> tuple[int, bytes]:
-        answer = forward(method, path, body)
-        return (504, b"") if lost and method == "PATCH" else answer
-
-    with gateway(server, loses) as opened:
-        opened.redirect(server.kubeconfig)
-        planned(tool, {"merge": {"spec": {"m": {"a": 1}, "l": [{"name": "c", "n": 2}], "x": 1}}})
-        reason = "settled-by-reading" if lost else "patched"
-        assert reasons(tool, "apply") == {"applied": {reason: 1}}
-        assert reasons(tool, "undo") == {"applied": {reason: 1}}
-
-    assert spec(server) == before
-
-
 @pytest.mark.parametrize("touched", [False, True])
 @pytest.mark.parametrize("kind", ["strategic", "apply"])
 def test_a_200_that_shows_a_merged_list_as_it_was_is_not_effective(

@@ -11,7 +11,6 @@ A server-side apply would create an object that is gone. If the body has a uid, 
 409 instead, so an apply always carries the uid.
 """
 
-from collections.abc import Iterator
 from typing import Final
 
 from fleetpatch.model.change import (
@@ -21,7 +20,6 @@ from fleetpatch.model.change import (
     PatchOptions,
     PatchRequest,
     PatchType,
-    Restoration,
 )
 from fleetpatch.model.encoding import encode
 from fleetpatch.model.fields import ABSENT, Fields, Json, Value
@@ -73,11 +71,8 @@ def request(
     """Make the PATCH that sets the fields to `goal`; with `version` None, only the uid guards it.
 
     A BodyPatch is sent as written in the plan, with the target's values of its expressions. Any
-    other change is sent as a merge patch that is made of `goal`, or as a JSON Patch, since a merge
-    patch cannot write a null into a map.
+    other change is sent as a merge patch that is made of `goal`.
     """
-    if isinstance(change, Restoration) and _needs_operations(goal, target.before):
-        change = BodyPatch(PatchType.JSON, list(_operations(goal, target.before)))
     if not isinstance(change, BodyPatch):
         document = _guarded(_document(goal, target.before), target, version)
         return PatchRequest(PatchType.MERGE, encode(document), options)
@@ -134,38 +129,6 @@ def _merge_value(before: Value, value: Value) -> Json:
     kept = {key: _merge_value(before.get(key, ABSENT), one) for key, one in value.items()}
     # A merge keeps the entries of a map that the patch does not name, so null removes the others.
     return {**dict.fromkeys(before.keys() - value.keys()), **kept}
-
-
-def _needs_operations(goal: Fields, before: Fields) -> bool:
-    """Return whether a field gets a null, and the maps around all fields are known to exist.
-
-    A JSON Patch does not make the map around a field.
-    """
-    values = {path: value for path, value in goal.items() if value is not ABSENT}
-    there = {
-        path[:depth] for path in before if before[path] is not ABSENT for depth in range(len(path))
-    }
-    return any(map(_has_null, values.values())) and all(path[:-1] in there for path in values)
-
-
-def _has_null(value: Json) -> bool:
-    match value:
-        case dict():
-            return any(map(_has_null, value.values()))
-        case list():
-            return any(map(_has_null, value))
-        case _:
-            return value is None
-
-
-def _operations(goal: Fields, before: Fields) -> Iterator[dict[str, Json]]:
-    """The operations of a JSON Patch that changes fields from `before` to `goal`."""
-    for path, value in goal.items():
-        pointer = "".join(f"/{key.replace('~', '~0').replace('/', '~1')}" for key in path)
-        if value is not ABSENT:
-            yield {"op": "add", "path": pointer, "value": value}
-        elif before.get(path, ABSENT) is not ABSENT:
-            yield {"op": "remove", "path": pointer}
 
 
 def _guarded(body: Json, target: Target, version: str | None) -> Json:

@@ -1,8 +1,7 @@
 """The bodies of PATCH requests: the change, and the guard against a changed object.
 
 Covered: the guards of each patch type, with the version and without, the merge patch by which an
-undo puts values, absences and whole maps back, the JSON Patch by which it puts nulls back; which
-fields a body is held to speak of.
+undo puts values, absences and whole maps back; which fields a body is held to speak of.
 Left out: labels and annotations (test_planner.py), what servers answer (tests/e2e).
 """
 
@@ -19,7 +18,7 @@ from fleetpatch.model.change import (
     PatchType,
     Restoration,
 )
-from fleetpatch.model.fields import ABSENT, Fields, Path
+from fleetpatch.model.fields import ABSENT, Fields
 from fleetpatch.rules.patching.diff import outermost, touched_paths
 from fleetpatch.rules.patching.merge_patch import merge_patched
 from fleetpatch.rules.patching.patch_body import request
@@ -87,26 +86,6 @@ def test_a_restoration_removes_fields_and_map_entries_that_were_absent() -> None
     assert body["spec"] == {"x": {"a": None, "b": {"c": None, "d": 3}}, "y": None}
     now = {"spec": {"x": {"a": 1, "b": {"c": 2}}, "y": 5}}
     assert merge_patched(now, body)["spec"] == {"x": {"b": {"d": 3}}}
-
-
-def test_a_restoration_of_a_null_is_a_json_patch_where_the_maps_around_its_fields_exist() -> None:
-    ours: Fields = {("spec", "x/y"): {"a": 1}, ("spec", "y"): 5, ("spec", "z"): ABSENT}
-    goal: Fields = {("spec", "x/y"): [{"a": None}], ("spec", "y"): ABSENT, ("spec", "z"): "z"}
-
-    sent = request(Restoration(whole=True), replace(TARGET, before=ours), goal, "17")
-
-    assert sent.type is PatchType.JSON
-    assert msgspec.json.decode(sent.body) == [
-        {"op": "test", "path": "/metadata/uid", "value": "uid-1"},
-        {"op": "test", "path": "/metadata/resourceVersion", "value": "17"},
-        {"op": "add", "path": "/spec/x~1y", "value": [{"a": None}]},
-        {"op": "remove", "path": "/spec/y"},
-        {"op": "add", "path": "/spec/z", "value": "z"},
-    ]
-    within: Path = ("spec", "map", "x")
-    deeper = replace(TARGET, before={**ours, within: ABSENT})
-    sent = request(Restoration(whole=True), deeper, {**goal, within: None}, "17")
-    assert sent.type is PatchType.MERGE
 
 
 def test_a_document_touches_its_leaves() -> None:
