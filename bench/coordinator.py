@@ -131,10 +131,12 @@ class ScriptedWorker:
 
     async def _run_shard(self, order: Order) -> None:
         journal = RemoteJournal(order.epoch, self._connection.call, self._clock)
-        await journal.in_doubt(order.cluster, 0, CHUNK)
+        await journal.in_doubt(order.cluster, after=0, limit=CHUNK)
         last = 0
         began_at, settled = self._clock.monotonic(), 0
-        while claimed := await journal.claim(order.cluster, CHUNK, order.last, last):
+        while claimed := await journal.claim(
+            order.cluster, limit=CHUNK, last=order.last, after=last
+        ):
             last = claimed[-1].id
             for target in claimed:
                 settled += 1

@@ -112,7 +112,7 @@ async def _settle(
 ) -> None:
     last = 0
     async with outbox:
-        while claimed := await writer.claim(cluster, _CHUNK, None, last):
+        while claimed := await writer.claim(cluster, limit=_CHUNK, last=None, after=last):
             last = claimed[-1].id
             for target in claimed:
                 settlement = settlement_of(target)

@@ -112,7 +112,7 @@ def made_run(
         session = sessions.begin(run, moment[0], "olga@bastion")
         for ends in run.waves or [{}]:
             for cluster in run.clusters.values():
-                while claimed := run.claim(cluster, _CHUNK, ends.get(cluster)):
+                while claimed := run.claim(cluster, limit=_CHUNK, last=ends.get(cluster)):
                     moment[0] += len(claimed) / 500
                     run.new_timeline = _observed(moment[0], len(claimed))
                     run.record(_settled(one, message) for one in claimed)

@@ -165,7 +165,7 @@ class Lane(msgspec.Struct):
                 return
             while not self._shutdown.requested:
                 claimed = await self.writer.claim(
-                    self.cluster, chunk, self.last, self._last_claimed
+                    self.cluster, limit=chunk, last=self.last, after=self._last_claimed
                 )
                 # Those that were in doubt are not counted.
                 self._is_rest_known = len(claimed) < chunk and self.last is None and not resumes
@@ -189,7 +189,7 @@ class Lane(msgspec.Struct):
         """Enqueue the targets in doubt before this lane claimed any; return whether there are."""
         last = 0
         while not self._shutdown.requested:
-            doubtful = await self.writer.in_doubt(self.cluster, last, chunk)
+            doubtful = await self.writer.in_doubt(self.cluster, after=last, limit=chunk)
             if not doubtful:
                 break
             for target in doubtful:

@@ -32,7 +32,7 @@ class LaneJournal(Protocol):
     """
 
     async def claim(
-        self, cluster: str, limit: int, last: int | None = None, after: int = 0
+        self, cluster: str, *, limit: int, last: int | None = None, after: int = 0
     ) -> Sequence[Target]:
         """See `Journal.claim`."""
         ...
@@ -41,7 +41,7 @@ class LaneJournal(Protocol):
         """See `Journal.release`."""
         ...
 
-    async def in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[Target]:
+    async def in_doubt(self, cluster: str, *, after: int, limit: int) -> Sequence[Target]:
         """See `Journal.in_doubt`."""
         ...
 
@@ -62,18 +62,20 @@ class JournalWriter:
         return await self.write(self._journal.found)
 
     async def claim(
-        self, cluster: str, limit: int, last: int | None = None, after: int = 0
+        self, cluster: str, *, limit: int, last: int | None = None, after: int = 0
     ) -> Sequence[Target]:
         """See `Journal.claim`."""
-        return await self.write(lambda: self._journal.claim(cluster, limit, last, after))
+        return await self.write(
+            lambda: self._journal.claim(cluster, limit=limit, last=last, after=after)
+        )
 
     async def release(self, targets: Sequence[Target]) -> None:
         """See `Journal.release`."""
         await self.write(lambda: self._journal.release(targets))
 
-    async def in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[Target]:
+    async def in_doubt(self, cluster: str, *, after: int, limit: int) -> Sequence[Target]:
         """See `Journal.in_doubt`."""
-        return await self.write(lambda: self._journal.in_doubt(cluster, after, limit))
+        return await self.write(lambda: self._journal.in_doubt(cluster, after=after, limit=limit))
 
     async def record(self, settlements: Sequence[Settlement]) -> None:
         """See `Journal.record`."""

@@ -54,7 +54,7 @@ def pending(connection: sqlite3.Connection, first: int, last: int, limit: int) -
     return [text for (text,) in connection.execute(query, (first, last, limit))]
 
 
-def in_doubt(database: Database, first: int, last: int, after: int, limit: int) -> Iterator[Row]:
+def in_doubt(database: Database, first: int, last: int, *, after: int, limit: int) -> Iterator[Row]:
     """Return the rows of targets in doubt, by id, with ids greater than `after`.
 
     `first` and `last` are the ids of the first and the last target of a cluster.

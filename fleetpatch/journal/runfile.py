@@ -221,27 +221,28 @@ class RunFile(RunFacts):
         self.database.enter_wal_mode()
 
     def claim(
-        self, cluster: str, limit: int, last: int | None = None, after: int = 0
+        self, cluster: str, *, limit: int, last: int | None = None, after: int = 0
     ) -> Sequence[Target]:
         """Claim up to `limit` pending targets of a cluster, in the order of their ids.
 
         Their ids are greater than `after` and at most `last`. Empty if there are none.
         """
-        return self._claim(cluster, limit, last, after, self._targets_of)
+        return self._claim(cluster, self._targets_of, limit=limit, last=last, after=after)
 
     def claim_rows(
-        self, cluster: str, limit: int, last: int | None = None, after: int = 0
+        self, cluster: str, *, limit: int, last: int | None = None, after: int = 0
     ) -> Sequence[TargetRow]:
         """Claim targets as `claim` does; return rows, which another process decodes."""
-        return self._claim(cluster, limit, last, after, self._readable)
+        return self._claim(cluster, self._readable, limit=limit, last=last, after=after)
 
     def _claim(
         self,
         cluster: str,
+        read: Callable[[list[TargetRow]], list[_Claimed]],
+        *,
         limit: int,
         last: int | None,
         after: int,
-        read: Callable[[list[TargetRow]], list[_Claimed]],
     ) -> Sequence[_Claimed]:
         span = self._ranges[cluster]
         first = max(span.next, after + 1)
@@ -327,23 +328,24 @@ class RunFile(RunFacts):
         """The first and the last id of the targets in each cluster."""
         return {name: (span.first, span.last) for name, span in self._ranges.items()}
 
-    def in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[Target]:
+    def in_doubt(self, cluster: str, *, after: int, limit: int) -> Sequence[Target]:
         """Return claimed targets without an outcome, by id, with ids greater than `after`."""
-        return self._in_doubt(cluster, after, limit, self._targets_of)
+        return self._in_doubt(cluster, self._targets_of, after=after, limit=limit)
 
-    def rows_in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[TargetRow]:
+    def rows_in_doubt(self, cluster: str, *, after: int, limit: int) -> Sequence[TargetRow]:
         """Return what `in_doubt` returns, as rows, which another process decodes."""
-        return self._in_doubt(cluster, after, limit, self._readable)
+        return self._in_doubt(cluster, self._readable, after=after, limit=limit)
 
     def _in_doubt(
         self,
         cluster: str,
+        read: Callable[[list[TargetRow]], list[_Claimed]],
+        *,
         after: int,
         limit: int,
-        read: Callable[[list[TargetRow]], list[_Claimed]],
     ) -> Sequence[_Claimed]:
         span = self._ranges[cluster]
-        found = claims.in_doubt(self.database, span.first, span.last, after, limit)
+        found = claims.in_doubt(self.database, span.first, span.last, after=after, limit=limit)
         with self.database.decoding():
             return read(_of_range(span, codec.target_rows(list(found))))
 

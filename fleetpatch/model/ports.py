@@ -239,7 +239,7 @@ class Journal(Protocol):
         ...
 
     def claim(
-        self, cluster: str, limit: int, last: int | None = None, after: int = 0
+        self, cluster: str, *, limit: int, last: int | None = None, after: int = 0
     ) -> Sequence[Target]:
         """Claim the next pending targets of a cluster in the order of ids, durably.
 
@@ -252,7 +252,7 @@ class Journal(Protocol):
         """Return claimed targets to pending; only if no PATCH of them can have been applied."""
         ...
 
-    def in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[Target]:
+    def in_doubt(self, cluster: str, *, after: int, limit: int) -> Sequence[Target]:
         """Return claimed targets without an outcome with ids above `after`, in their order."""
         ...
 

@@ -141,7 +141,7 @@ class Checked(msgspec.Struct, frozen=True, tag=True):
     clusters: tuple[FoundCluster, ...]
 
 
-class Claim(msgspec.Struct, frozen=True, tag=True):
+class Claim(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """`Journal.claim` for a shard."""
 
     call: int
@@ -151,7 +151,7 @@ class Claim(msgspec.Struct, frozen=True, tag=True):
     after: Count
 
 
-class InDoubt(msgspec.Struct, frozen=True, tag=True):
+class InDoubt(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """`Journal.in_doubt` for a shard."""
 
     call: int

@@ -42,7 +42,7 @@ class RemoteJournal:
         self._claimed_at = -inf
 
     async def claim(
-        self, cluster: str, limit: int, last: int | None = None, after: int = 0
+        self, cluster: str, *, limit: int, last: int | None = None, after: int = 0
     ) -> Sequence[Target]:
         """See `Journal.claim`; returns up to `_MAX_FACTOR` times as many targets."""
         now = self._clock.monotonic()
@@ -52,12 +52,16 @@ class RemoteJournal:
         elif since > 4 * _FAST_INTERVAL:
             self._factor = max(1, self._factor // 2)
         limit *= self._factor
-        answer = await self._answered(lambda call: Claim(call, self._epoch, limit, last, after))
+        answer = await self._answered(
+            lambda call: Claim(call=call, epoch=self._epoch, limit=limit, last=last, after=after)
+        )
         return self._targets(cluster, answer)
 
-    async def in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[Target]:
+    async def in_doubt(self, cluster: str, *, after: int, limit: int) -> Sequence[Target]:
         """See `Journal.in_doubt`."""
-        answer = await self._answered(lambda call: InDoubt(call, self._epoch, after, limit))
+        answer = await self._answered(
+            lambda call: InDoubt(call=call, epoch=self._epoch, after=after, limit=limit)
+        )
         return self._targets(cluster, answer)
 
     async def release(self, targets: Sequence[Target]) -> None:

@@ -275,7 +275,9 @@ class RemoteLane:
         if self._last_claim is not None and self._last_claim[0] == call.after:
             # The answer to this claim was lost: a lane claims above the last target that it has.
             return self._answer_of(call, self._last_claim[1])
-        claimed = await self._journal.claim(self.cluster, call.limit, call.last, call.after)
+        claimed = await self._journal.claim(
+            self.cluster, limit=call.limit, last=call.last, after=call.after
+        )
         if call.epoch != self.epoch:
             # The shard has another worker since, and nothing was sent for these targets.
             await self._journal.release(self.cluster, [one.id for one in claimed])
@@ -290,7 +292,7 @@ class RemoteLane:
             self._all_recorded = anyio.Event()
             await self._all_recorded.wait()
         before = set(self._handed_out)
-        doubtful = await self._journal.in_doubt(self.cluster, call.after, call.limit)
+        doubtful = await self._journal.in_doubt(self.cluster, after=call.after, limit=call.limit)
         if call.epoch != self.epoch:
             return Answer(call.call, refused=True)
         # Where the call arrives a second time the worker may have reported some of them meanwhile.

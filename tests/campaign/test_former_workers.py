@@ -57,7 +57,7 @@ def test_outcomes_that_were_recorded_after_the_last_heartbeat_are_a_sign_of_life
         sessions.begin(journal, 0.0, "ann@desk", over_workers=True)
         assert silent_for(60.0, journal) == 0.0
 
-        journal.record(settle(journal.claim("north", 1)))
+        journal.record(settle(journal.claim("north", limit=1)))
 
         assert silent_for(60.0, journal) == pytest.approx(RIGHT - 2.0)
 

@@ -77,7 +77,11 @@ class Steps:
     def claim(self, number: int) -> list[Target]:
         """Claim all of a wave."""
         ends = self.journal.waves[number].items()
-        return [target for name, last in ends for target in self.journal.claim(name, 10, last)]
+        return [
+            target
+            for name, last in ends
+            for target in self.journal.claim(name, limit=10, last=last)
+        ]
 
     def finish(self, number: int, reason: Reason = Reason.PATCHED) -> None:
         """Bring all of a wave to this end, now."""
@@ -242,7 +246,7 @@ async def test_a_promotion_is_not_used_up_by_a_wave_that_had_begun(steps: Steps)
     assert steps.logged() == []
 
     for cluster in ("north", "south"):
-        steps.journal.record(settle(steps.journal.in_doubt(cluster, 0, 10)))
+        steps.journal.record(settle(steps.journal.in_doubt(cluster, after=0, limit=10)))
     assert await rollout.before(2) is None
     assert steps.logged() == ["wave.promoted", "wave.started"]
 

@@ -48,7 +48,7 @@ def made(runs: Path) -> Made:
         facts = replace(info(name), plan_name=plan, undo_of=undo_of)
         with make(catalog.run_path(runs, name), many(2), facts) as run:
             if state is not RunState.PLANNED:
-                run.record(settle(run.claim("north", applied)))
+                run.record(settle(run.claim("north", limit=applied)))
                 run.set_state(state)
         catalog.log_path(catalog.run_path(runs, name)).touch()
         return name
@@ -255,7 +255,7 @@ def test_a_run_that_was_carried_out_since_it_was_looked_at_is_not_removed(
     def hold_after_a_session(lock_file: Path, what: str) -> Iterator[None]:
         if lock_file == flock.beside(path):
             with RunFile.open(path, write=True) as session:
-                session.record(settle(session.claim("north", 2)))
+                session.record(settle(session.claim("north", limit=2)))
                 session.set_state(RunState.FINISHED)
         with hold(lock_file, what):
             yield

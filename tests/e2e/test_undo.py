@@ -323,7 +323,7 @@ def test_an_earlier_run_is_not_put_back_while_a_later_one_cannot_be_read(tool: T
         # As if its process had been killed while a PATCH was in flight.
         with RunFile.open(Path(later["runFile"]), write=True) as run:
             run.set_state(RunState.RUNNING)
-            assert run.claim("sandbox", 1)
+            assert run.claim("sandbox", limit=1)
         sent = server.sent()
 
         ended = tool.run("undo", "paint", "--yes", "--all-runs")

@@ -120,7 +120,7 @@ async def test_a_part_that_is_stopped_gets_nothing_that_was_in_doubt_either() ->
     cluster = fleet.add(TARGETS, concurrency=1)
     cluster.patches = lambda _call: failure(403, "Forbidden", "no")
     fleet.lanes[0].breaker = Breaker(refusals=25)
-    fleet.journal.claim("prod-a", TARGETS)  # as after `resume --failed`
+    fleet.journal.claim("prod-a", limit=TARGETS)  # as after `resume --failed`
 
     (cause,) = await fleet.run()
 

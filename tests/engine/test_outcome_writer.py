@@ -101,7 +101,7 @@ async def test_writes_to_the_journal_do_not_overlap() -> None:
 
     async with anyio.create_task_group() as tasks:
         for _ in range(20):
-            tasks.start_soon(partial(writer.claim, "prod-a", 1))
+            tasks.start_soon(partial(writer.claim, "prod-a", limit=1))
 
     assert journal.calls == [("claim", ())] * 20
 
@@ -112,4 +112,4 @@ async def test_the_journal_can_be_written_after_a_failure() -> None:
 
     for _ in range(2):
         with pytest.raises(RunFileError, match="damaged"):
-            await writer.claim("prod-a", 1)
+            await writer.claim("prod-a", limit=1)

@@ -81,7 +81,7 @@ async def test_more_is_tried_in_flight_in_a_short_wave_since_others_may_follow()
 
 async def test_more_is_tried_in_flight_where_targets_in_doubt_are_left_too() -> None:
     fleet, cluster = adaptive(1000)
-    fleet.journal.claim("prod-a", 600)
+    fleet.journal.claim("prod-a", limit=600)
 
     await fleet.run()
 

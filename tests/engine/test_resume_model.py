@@ -181,15 +181,17 @@ class Process:
             await pipeline.run([self._lane], self._outcomes)
 
     def claim(
-        self, cluster: str, limit: int, last: int | None = None, after: int = 0
+        self, cluster: str, *, limit: int, last: int | None = None, after: int = 0
     ) -> Sequence[Target]:
-        return self._write(lambda: self._run.claim(cluster, min(limit, 2), last, after))
+        return self._write(
+            lambda: self._run.claim(cluster, limit=min(limit, 2), last=last, after=after)
+        )
 
     def release(self, targets: Iterable[Target]) -> None:
         self._write(lambda: self._run.release(targets))
 
-    def in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[Target]:
-        return self._write(lambda: self._run.in_doubt(cluster, after, min(limit, 2)))
+    def in_doubt(self, cluster: str, *, after: int, limit: int) -> Sequence[Target]:
+        return self._write(lambda: self._run.in_doubt(cluster, after=after, limit=min(limit, 2)))
 
     def record(self, settlements: Iterable[Settlement]) -> None:
         self._write(lambda: self._run.record(settlements))

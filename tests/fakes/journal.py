@@ -48,7 +48,7 @@ class FakeJournal:
             return len({(draft.cluster, draft.seen.uid) for draft in self.drafts})
 
     def claim(
-        self, cluster: str, limit: int, last: int | None = None, after: int = 0
+        self, cluster: str, *, limit: int, last: int | None = None, after: int = 0
     ) -> Sequence[Target]:
         with self._exclusive():
             self.on_claim()
@@ -70,7 +70,7 @@ class FakeJournal:
             self.pending.extend(released)
             self._note_call("release", released)
 
-    def in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[Target]:
+    def in_doubt(self, cluster: str, *, after: int, limit: int) -> Sequence[Target]:
         with self._exclusive():
             numbers = sorted(number for number in self.doubtful if number > after)
             found = [self._known[number] for number in numbers]

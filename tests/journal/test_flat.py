@@ -81,7 +81,7 @@ def carry_out(run: RunFile) -> None:
     open_clusters = dict.fromkeys(run.clusters.values(), 0)
     while open_clusters:
         for cluster, last in list(open_clusters.items()):
-            claimed = run.claim(cluster, CHUNK, None, last)
+            claimed = run.claim(cluster, limit=CHUNK, last=None, after=last)
             if not claimed:
                 del open_clusters[cluster]
                 continue
@@ -169,8 +169,8 @@ def test_a_cluster_that_is_left_out_has_no_targets_and_no_range(tmp_path: Path) 
     run = RunFile.create(tmp_path / "a.run", info())
     run.add([draft("a", cluster="south"), draft("b", cluster="south")])
     run.seal()
-    assert run.claim("north", 10) == []
-    assert [target.name for target in run.claim("south", 10)] == ["a", "b"]
+    assert run.claim("north", limit=10) == []
+    assert [target.name for target in run.claim("south", limit=10)] == ["a", "b"]
     run.close()
 
 
@@ -180,7 +180,7 @@ def test_an_object_of_all_blocks_is_one_target_of_all_blocks(tmp_path: Path) -> 
         run.add([draft("a", block=block, uid="1"), draft("b", block=0, uid="2")])
     assert run.found() == 2
     run.seal()
-    assert [target.blocks for target in run.claim("north", 10)] == [set(range(63)), {0}]
+    assert [target.blocks for target in run.claim("north", limit=10)] == [set(range(63)), {0}]
     run.close()
 
 
@@ -189,7 +189,7 @@ def test_the_first_draft_of_an_object_counts_whatever_its_kind_is_called(tmp_pat
     run.add([draft("a", resource=TFJOBS, uid="1", version="8")])
     run.add([draft("a", resource=JOBS, uid="1", version="9", block=2)])
     run.seal()
-    (target,) = run.claim("north", 10)
+    (target,) = run.claim("north", limit=10)
     assert (target.resource, target.resource_version) == (TFJOBS, "8")
     assert target.blocks == {0, 2}
     run.close()

@@ -7,6 +7,7 @@ Not covered: crashes (test_journal_crash), arbitrary interleavings (test_journal
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,25 +34,25 @@ def run(tmp_path: Path) -> Iterator[RunFile]:
 
 
 def test_claims_walk_a_cluster_in_order_until_it_is_empty(run: RunFile) -> None:
-    assert names(run.claim("north", 4)) == [f"job-{n:05}" for n in range(4)]
-    assert [target.id for target in run.claim("north", 100)] == [5, 6, 7, 8, 9, 10]
-    assert run.claim("north", 100) == []
-    assert [target.id for target in run.claim("south", 100)] == [11, 12, 13, 14]
+    assert names(run.claim("north", limit=4)) == [f"job-{n:05}" for n in range(4)]
+    assert [target.id for target in run.claim("north", limit=100)] == [5, 6, 7, 8, 9, 10]
+    assert run.claim("north", limit=100) == []
+    assert [target.id for target in run.claim("south", limit=100)] == [11, 12, 13, 14]
 
 
 def test_targets_are_claimed_as_rows_in_the_same_way(run: RunFile) -> None:
-    rows = [*run.claim_rows("north", 4), *run.claim_rows("south", 1)]
+    rows = [*run.claim_rows("north", limit=4), *run.claim_rows("south", limit=1)]
 
-    assert run.claim_rows("north", 1, 5, 4)[0].id == 5
+    assert run.claim_rows("north", limit=1, last=5, after=4)[0].id == 5
     assert [row.id for row in rows] == [1, 2, 3, 4, 11]
     assert codec.targets(rows, run.clusters, run.resources) == [
-        *run.in_doubt("north", 0, 4),
-        *run.in_doubt("south", 0, 1),
+        *run.in_doubt("north", after=0, limit=4),
+        *run.in_doubt("south", after=0, limit=1),
     ]
-    assert run.rows_in_doubt("north", 1, 2) == rows[1:3]
+    assert run.rows_in_doubt("north", after=1, limit=2) == rows[1:3]
     run.release_ids({"north": [2, 3], "south": [11]})
-    assert [row.id for row in run.claim_rows("north", 3)] == [2, 3, 6]
-    assert [row.id for row in run.claim_rows("south", 1)] == [11]
+    assert [row.id for row in run.claim_rows("north", limit=3)] == [2, 3, 6]
+    assert [row.id for row in run.claim_rows("south", limit=1)] == [11]
 
 
 @pytest.mark.parametrize("is_claimed", [False, True])
@@ -59,16 +60,16 @@ def test_a_row_of_another_cluster_is_damage_and_no_target_of_this_one(
     run: RunFile, *, is_claimed: bool
 ) -> None:
     if is_claimed:
-        run.claim("north", 4)
+        run.claim("north", limit=4)
     run.database.connection.execute("UPDATE targets SET cluster = 2 WHERE id = 3")
     calls: list[Callable[[], object]] = [
-        lambda: run.claim("north", 4),
-        lambda: run.claim_rows("north", 4),
+        lambda: run.claim("north", limit=4),
+        lambda: run.claim_rows("north", limit=4),
     ]
     if is_claimed:
         calls = [
-            lambda: run.in_doubt("north", 0, 4),
-            lambda: run.rows_in_doubt("north", 0, 4),
+            lambda: run.in_doubt("north", after=0, limit=4),
+            lambda: run.rows_in_doubt("north", after=0, limit=4),
         ]
 
     for call in calls:
@@ -80,39 +81,39 @@ def test_a_row_of_another_cluster_is_damage_and_no_target_of_this_one(
 
 def test_an_unknown_cluster_is_a_mistake_of_the_caller(run: RunFile) -> None:
     with pytest.raises(KeyError):
-        run.claim("west", 1)
+        run.claim("west", limit=1)
 
 
 def test_claims_step_over_what_has_ended_already(tmp_path: Path) -> None:
     drafts = [draft(f"{n}", ends=Reason.ALREADY_SET if n % 3 else None) for n in range(9)]
     with make(tmp_path / "x.run", drafts) as run:
-        assert names(run.claim("north", 2)) == ["0", "3"]
+        assert names(run.claim("north", limit=2)) == ["0", "3"]
         assert pending(run, "north") == 1
-        assert names(run.claim("north", 2)) == ["6"]
+        assert names(run.claim("north", limit=2)) == ["6"]
 
 
 def test_pending_targets_are_counted_by_cluster(run: RunFile) -> None:
-    run.claim("north", 3)
+    run.claim("north", limit=3)
     assert (pending(run, "north"), pending(run, "south")) == (7, 4)
 
 
 def test_in_doubt_is_what_was_claimed_and_has_not_ended(run: RunFile) -> None:
-    claimed = run.claim("north", 5)
-    run.claim("south", 1)
+    claimed = run.claim("north", limit=5)
+    run.claim("south", limit=1)
     run.record(settle(claimed[1:3]))
-    assert [t.id for t in run.in_doubt("north", 0, 10)] == [1, 4, 5]
-    assert [t.id for t in run.in_doubt("north", 1, 1)] == [4]
-    assert [t.id for t in run.in_doubt("south", 0, 10)] == [11]
+    assert [t.id for t in run.in_doubt("north", after=0, limit=10)] == [1, 4, 5]
+    assert [t.id for t in run.in_doubt("north", after=1, limit=1)] == [4]
+    assert [t.id for t in run.in_doubt("south", after=0, limit=10)] == [11]
 
 
 def test_a_released_target_is_claimed_again(run: RunFile) -> None:
-    claimed = run.claim("north", 6)
+    claimed = run.claim("north", limit=6)
     run.release([claimed[5], claimed[1], claimed[2]])
-    assert [t.id for t in run.in_doubt("north", 0, 10)] == [1, 4, 5]
+    assert [t.id for t in run.in_doubt("north", after=0, limit=10)] == [1, 4, 5]
     assert pending(run, "north") == 7
-    assert [t.id for t in run.claim("north", 4)] == [2, 3, 6, 7]
-    assert [t.id for t in run.in_doubt("north", 0, 10)] == [1, 2, 3, 4, 5, 6, 7]
-    assert [t.id for t in run.claim("north", 10)] == [8, 9, 10]
+    assert [t.id for t in run.claim("north", limit=4)] == [2, 3, 6, 7]
+    assert [t.id for t in run.in_doubt("north", after=0, limit=10)] == [1, 2, 3, 4, 5, 6, 7]
+    assert [t.id for t in run.claim("north", limit=10)] == [8, 9, 10]
 
 
 @pytest.mark.parametrize("number", [1, 15, 16, 17, 50])
@@ -131,7 +132,7 @@ def test_outcomes_of_one_group_are_recorded_with_and_without_fields(
                 replaced=fields if one.id % 7 == 0 else None,
                 wrote=fields if one.id % 11 == 0 else None,
             )
-            for one in run.claim("north", number)
+            for one in run.claim("north", limit=number)
         ]
         run.record(reversed(settled))
 
@@ -139,7 +140,7 @@ def test_outcomes_of_one_group_are_recorded_with_and_without_fields(
 
 
 def test_releasing_a_pending_target_changes_nothing(run: RunFile) -> None:
-    claimed = run.claim("north", 2)
+    claimed = run.claim("north", limit=2)
     run.release(claimed)
     run.release(claimed)
     run.release([])
@@ -147,7 +148,7 @@ def test_releasing_a_pending_target_changes_nothing(run: RunFile) -> None:
 
 
 def test_an_outcome_is_kept_with_all_its_particulars(run: RunFile) -> None:
-    (target,) = run.claim("north", 1)
+    (target,) = run.claim("north", limit=1)
     settlement = Settlement(
         target.id, Reason.REJECTED, 422, 3, 2, 41.25, None, 'metadata.labels: Invalid value: "ü"'
     )
@@ -158,12 +159,12 @@ def test_an_outcome_is_kept_with_all_its_particulars(run: RunFile) -> None:
 
 
 def test_a_second_outcome_is_refused_and_takes_its_group_with_it(run: RunFile) -> None:
-    a, b, c = run.claim("north", 3)
+    a, b, c = run.claim("north", limit=3)
     run.record(settle([a]))
     run.new_usage = lambda: Usage(patch=3)
     with pytest.raises(RunFileError, match="recorded twice"):
         run.record(settle([b, a, c], Reason.GONE))
-    assert [t.id for t in run.in_doubt("north", 0, 10)] == [2, 3]
+    assert [t.id for t in run.in_doubt("north", after=0, limit=10)] == [2, 3]
     assert queries.summary(run).usage == Usage()
 
 
@@ -187,8 +188,8 @@ def test_the_state_moves_with_its_cause(run: RunFile) -> None:
 
 def test_a_second_writer_is_never_given_the_same_target(run: RunFile) -> None:
     with RunFile.open(run.path, write=True) as other:
-        ours, theirs = run.claim("north", 3), other.claim("north", 3)
-        more = run.claim("north", 10)
+        ours, theirs = run.claim("north", limit=3), other.claim("north", limit=3)
+        more = run.claim("north", limit=10)
     assert [t.id for t in [*ours, *theirs, *more]] == list(range(1, 11))
 
 
@@ -199,31 +200,31 @@ def test_a_writer_that_times_out_gets_the_reason(
     with RunFile.open(run.path, write=True) as other, run.database.transaction():
         other.database.connection.execute("PRAGMA busy_timeout = 0")
         with pytest.raises(RunFileError, match="another process is writing"):
-            other.claim("north", 1)
+            other.claim("north", limit=1)
 
 
 def test_calls_may_come_from_any_thread_one_at_a_time(run: RunFile) -> None:
     for _ in range(5):
         with ThreadPoolExecutor(1) as pool:
-            targets = pool.submit(run.claim, "north", 2).result()
+            targets = pool.submit(partial(run.claim, "north", limit=2)).result()
             pool.submit(run.record, settle(targets)).result()
     assert queries.summary(run).tally.applied == 10
 
 
 def test_a_reader_sees_what_was_committed_while_the_run_continues(run: RunFile) -> None:
-    run.record(settle(run.claim("north", 3)))
+    run.record(settle(run.claim("north", limit=3)))
     with RunFile.open(run.path) as reader:
         assert queries.summary(reader).tally.applied == 3
-        run.record(settle(run.claim("north", 3)))
+        run.record(settle(run.claim("north", limit=3)))
         assert queries.summary(reader).tally.applied == 6
         with pytest.raises(RunFileError, match="cannot be written"):
-            reader.claim("north", 1)
+            reader.claim("north", limit=1)
 
 
 def test_a_closed_run_file_raises_a_clear_error(run: RunFile) -> None:
     run.close()
     with pytest.raises(RunFileError, match="closed"):
-        run.claim("north", 1)
+        run.claim("north", limit=1)
 
 
 def test_a_run_file_of_an_earlier_version_lacks_what_people_wrote_and_opens(

@@ -61,9 +61,9 @@ def written(path: Path) -> Iterator[Callable[[], object]]:
     if child == 0:
         try:
             run = RunFile.open(path, write=True)
-            run.record(settle(run.claim("north", 100)))
+            run.record(settle(run.claim("north", limit=100)))
             os.write(done, b".")
-            while os.read(allowed, 1) and (claimed := run.claim("north", 100)):
+            while os.read(allowed, 1) and (claimed := run.claim("north", limit=100)):
                 for start in range(0, 100, 2):
                     run.record(settle(claimed[start : start + 2]))
             signal.pause()
@@ -137,7 +137,7 @@ def test_a_copy_that_a_checkpoint_ran_into_is_whole_or_refused(
 
 def test_resuming_a_copy_that_lacks_its_log_is_refused(tmp_path: Path) -> None:
     with make(tmp_path / "x.run", many(20)) as run:
-        run.record(settle(run.claim("north", 5)))
+        run.record(settle(run.claim("north", limit=5)))
         lone = tmp_path / "lone.run"
         alone(run.path, lone)
 
@@ -199,10 +199,10 @@ def test_a_run_file_that_is_moved_or_removed_is_written_no_more(tmp_path: Path) 
     for harm in (Path.unlink, move_away, put_another_there):
         name = f"{harm.__name__}.run"
         run = make(tmp_path / name, many(20))
-        claimed = run.claim("north", 5)
+        claimed = run.claim("north", limit=5)
         harm(run.path)
         with pytest.raises(RunFileError, match=rf"{name}: (No such file|was replaced)"):
-            run.claim("north", 5)
+            run.claim("north", limit=5)
         with pytest.raises(RunFileError):
             run.record(settle(claimed))
         with pytest.raises(RunFileError):

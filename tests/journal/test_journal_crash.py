@@ -54,13 +54,13 @@ def steps(path: Path, *, upto: int) -> None:
     if upto >= 1:
         run.seal()
     if upto >= 2:
-        claimed = run.claim("north", 5)
+        claimed = run.claim("north", limit=5)
     if upto >= 3:
         run.record(settle(claimed[:3]))
     if upto >= 4:
         run.release(claimed[3:])
     if upto >= 5:
-        run.claim("north", 1)
+        run.claim("north", limit=1)
 
 
 @pytest.mark.parametrize("step", range(6))
@@ -76,8 +76,8 @@ def test_a_killed_run_is_resumed_and_ends_as_one_file(tmp_path: Path, step: int)
     path = tmp_path / "x.run"
     assert in_process(lambda: steps(path, upto=step)) == 0
     with RunFile.open(path, write=True) as run:
-        run.claim("north", 100)
-        run.record(settle(run.in_doubt("north", 0, 100)))
+        run.claim("north", limit=100)
+        run.record(settle(run.in_doubt("north", after=0, limit=100)))
         run.set_state(RunState.FINISHED)
     assert [file.name for file in tmp_path.iterdir()] == ["x.run"]
     assert tally(path) == Tally(applied=20)
@@ -88,7 +88,7 @@ def test_killed_within_a_transaction_it_never_happened(tmp_path: Path) -> None:
 
     def work() -> None:
         run = make(path, many(20))
-        claimed = run.claim("north", 5)
+        claimed = run.claim("north", limit=5)
         with run.database.transaction() as connection:
             connection.execute("DELETE FROM outcomes")
             connection.execute("DELETE FROM claims")
@@ -102,7 +102,7 @@ def test_killed_within_a_transaction_it_never_happened(tmp_path: Path) -> None:
 def test_a_copy_of_file_and_log_is_complete_after_every_step(tmp_path: Path) -> None:
     with make(tmp_path / "x.run", many(20)) as run:
         for step in range(4):
-            run.record(settle(run.claim("north", 5)[:-1]))
+            run.record(settle(run.claim("north", limit=5)[:-1]))
             expected = Tally(pending=15 - 5 * step, in_doubt=step + 1, applied=4 * (step + 1))
             assert tally(copied(run.path, tmp_path / f"{step}")) == expected
             assert tally(copied(run.path, tmp_path / f"{step}w"), write=True) == expected
@@ -110,7 +110,7 @@ def test_a_copy_of_file_and_log_is_complete_after_every_step(tmp_path: Path) -> 
 
 def test_sqlites_own_backup_of_a_live_run_is_complete(tmp_path: Path) -> None:
     with make(tmp_path / "x.run", many(20)) as run:
-        run.record(settle(run.claim("north", 5)))
+        run.record(settle(run.claim("north", limit=5)))
         run.database.connection.execute("VACUUM INTO ?", (str(tmp_path / "copy.run"),))
     assert tally(tmp_path / "copy.run") == Tally(pending=15, applied=5)
 
@@ -119,7 +119,7 @@ def test_a_log_cut_anywhere_is_an_earlier_moment_or_refused(tmp_path: Path) -> N
     run = make(tmp_path / "x.run", many(400))
     moments = {queries.summary(run).tally}
     for _ in range(4):
-        claimed = run.claim("north", 50)
+        claimed = run.claim("north", limit=50)
         moments.add(queries.summary(run).tally)
         run.record(settle(claimed))
         moments.add(queries.summary(run).tally)
@@ -142,7 +142,7 @@ def test_a_log_cut_after_its_pages_went_into_the_file_is_refused_or_right(tmp_pa
     with RunFile.open(run.path) as reader, reader.database.snapshot():
         next(reader.database.rows("SELECT count(*) FROM targets"))
         for _ in range(6):
-            claimed = run.claim("north", 400)
+            claimed = run.claim("north", limit=400)
             moments.add(queries.summary(run).tally)
             run.record(settle(claimed))
             moments.add(queries.summary(run).tally)
@@ -170,7 +170,7 @@ def test_a_full_disk_pauses_the_run_with_the_record_intact(tmp_path: Path) -> No
     def work() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
         with RunFile.open(path, write=True) as run:
-            while claimed := run.claim("north", 100):
+            while claimed := run.claim("north", limit=100):
                 run.record(settle(claimed))
 
     def filled() -> None:
@@ -183,7 +183,7 @@ def test_a_full_disk_pauses_the_run_with_the_record_intact(tmp_path: Path) -> No
     assert 0 < before.applied < 5000
     assert before.in_doubt in (0, 100)
     with RunFile.open(path, write=True) as run:
-        assert len(run.claim("north", 5000)) == before.pending
+        assert len(run.claim("north", limit=5000)) == before.pending
     assert in_process(filled) == 7
     with pytest.raises(RunFileError):
         RunFile.open(tmp_path / "y.run", write=True)

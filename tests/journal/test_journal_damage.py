@@ -30,7 +30,7 @@ from tests.journal.makers import in_process, info, make, many, read, settle
 def finished(tmp_path: Path) -> Path:
     path = tmp_path / "x.run"
     with make(path, many(300)) as run:
-        run.record(settle(run.claim("north", 200)))
+        run.record(settle(run.claim("north", limit=200)))
         run.set_state(RunState.PAUSED, Cause(CauseCode.WINDOW_CLOSED, "window closed"))
     return path
 
@@ -202,7 +202,7 @@ def test_a_leftover_of_a_change_of_mode_is_put_right(finished: Path) -> None:
     shutil.move(saved, finished)
     assert read(finished) == whole
     with RunFile.open(finished, write=True) as run:
-        assert len(run.claim("north", 500)) == 100
+        assert len(run.claim("north", limit=500)) == 100
 
 
 def test_every_primary_code_of_sqlite_becomes_one_line_of_advice() -> None:

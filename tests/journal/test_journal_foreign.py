@@ -99,8 +99,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plan = canonical(plan_from(PLAN))
     planned = replace(info(), plan=plan, plan_digest=digest_of(plan))
     with make(path, many(20), planned) as run:
-        run.record(settle(run.claim("north", 10)))
-        run.claim("north", 5)
+        run.record(settle(run.claim("north", limit=10)))
+        run.claim("north", limit=5)
         run.set_state(RunState.PAUSED, Cause(CauseCode.WINDOW_CLOSED, "window closed"))
     return path
 
@@ -173,10 +173,10 @@ def test_targets_are_refused_however_they_are_read(
         change(path, OPTIONAL.get(column, f"UPDATE targets SET {column} = ?"), value)
         with RunFile.open(path, write=True, check=False) as run:
             read = [
-                ids_of(lambda: run.in_doubt("north", 0, 5)),
-                ids_of(lambda: run.rows_in_doubt("north", 0, 5)),
-                ids_of(lambda: run.claim("north", 2)),
-                ids_of(lambda: run.claim_rows("north", 2)),
+                ids_of(lambda: run.in_doubt("north", after=0, limit=5)),
+                ids_of(lambda: run.rows_in_doubt("north", after=0, limit=5)),
+                ids_of(lambda: run.claim("north", limit=2)),
+                ids_of(lambda: run.claim_rows("north", limit=2)),
             ]
         assert read in ([None] * 4, [[11, 12, 13, 14, 15]] * 2 + [[16, 17], [18, 19]])
 

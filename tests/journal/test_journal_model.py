@@ -55,7 +55,7 @@ class Run(RuleBasedStateMachine):
 
     @rule(cluster=st.sampled_from(CLUSTERS), limit=st.integers(1, 9))
     def claim(self, cluster: str, limit: int) -> None:
-        targets = self.run.claim(cluster, limit)
+        targets = self.run.claim(cluster, limit=limit)
         assert [t.id for t in targets] == self.those(Standing.PENDING, cluster)[:limit]
         for target in targets:
             self.standing[target.id] = Standing.IN_DOUBT
@@ -86,7 +86,7 @@ class Run(RuleBasedStateMachine):
         assert listed == self.standing
         assert list(listed) == sorted(listed)
         for cluster in CLUSTERS:
-            doubtful = self.run.in_doubt(cluster, 0, 100)
+            doubtful = self.run.in_doubt(cluster, after=0, limit=100)
             assert [t.id for t in doubtful] == self.those(Standing.IN_DOUBT, cluster)
         with RunFile.open(self.run.path) as reader:
             assert queries.summary(reader) == queries.summary(self.run)

@@ -29,7 +29,7 @@ def run(tmp_path: Path) -> Iterator[RunFile]:
         *(draft(name, resource=TFJOBS) for name in "fgh"),
     ]
     with make(tmp_path / "x.run", drafts) as made:
-        claimed = made.claim("north", 6)
+        claimed = made.claim("north", limit=6)
         made.count(Usage(5, 2, 3, 1, 1.23456))
         made.record(settle(claimed[:1]))
         made.record(settle(claimed[1:3], Reason.GONE))
@@ -61,7 +61,7 @@ def test_the_outcomes_that_were_recorded_last_can_be_read_again(tmp_path: Path) 
         run.add(drafts)
         run.seal()
         assert list(queries.latest(run)) == []
-        claimed = run.claim("north", 3)
+        claimed = run.claim("north", limit=3)
         groups = settle(claimed[:1]), settle(claimed[1:])
         for group in groups:
             run.record(group)
@@ -193,7 +193,7 @@ def test_the_view_knows_a_reason_that_the_version_which_planned_the_run_did_not(
     shell.close()
 
     with RunFile.open(path, write=True) as resumed:
-        resumed.record(settle(resumed.claim("north", 1), Reason.NOT_EFFECTIVE))
+        resumed.record(settle(resumed.claim("north", limit=1), Reason.NOT_EFFECTIVE))
         rows = list(resumed.database.rows("SELECT standing, reason FROM standings"))
 
     assert rows == [("failed", "not-effective")]
@@ -209,7 +209,7 @@ def test_planned_counts_what_was_to_be_patched_whatever_became_of_it(tmp_path: P
     drafts = [*many(6), draft("set", ends=Reason.ALREADY_SET), draft("odd", ends=Reason.CLASH)]
     with make(tmp_path / "run.db", drafts) as run:
         assert queries.planned(run) == 6
-        claimed = run.claim("north", 4)
+        claimed = run.claim("north", limit=4)
         run.record(settle(claimed[:2]))
         run.record(settle(claimed[2:], Reason.DRIFTED))
 

@@ -71,7 +71,7 @@ def test_a_target_comes_back_as_it_was_found(tmp_path: Path) -> None:
         ("spec", "null"): None,
     }
     with make(tmp_path / "x.run", [draft("a", before=before, block=4)]) as run:
-        (target,) = run.claim("north", 10)
+        (target,) = run.claim("north", limit=10)
     assert target.before == before
     assert list(target.before) == list(before)
     assert target.resource == JOBS
@@ -85,7 +85,7 @@ def test_an_object_found_twice_is_one_target_of_both_blocks(tmp_path: Path) -> N
     run.add([draft("a", block=62, version="9"), draft("a", cluster="south", uid="north-a")])
     assert run.found() == 3
     run.seal()
-    first, *_ = run.claim("north", 10)
+    first, *_ = run.claim("north", limit=10)
     assert (first.name, first.blocks, first.resource_version) == ("a", frozenset({0, 62}), "7")
     run.close()
 
@@ -110,7 +110,7 @@ def test_targets_that_need_no_patch_have_an_outcome_at_the_seal(tmp_path: Path) 
         draft("c", ends=Reason.CLASH, detail="owner and team-owner are both there"),
     ]
     with make(tmp_path / "x.run", drafts) as run:
-        assert [t.name for t in run.claim("north", 10)] == ["b"]
+        assert [t.name for t in run.claim("north", limit=10)] == ["b"]
         a, b, c = queries.targets(run)
     assert (a.standing, b.standing, c.standing) == (
         Standing.UNCHANGED,
@@ -123,7 +123,7 @@ def test_targets_that_need_no_patch_have_an_outcome_at_the_seal(tmp_path: Path) 
 
 def test_a_plan_without_targets_can_be_sealed(tmp_path: Path) -> None:
     with make(tmp_path / "x.run", []) as run:
-        assert run.claim("north", 10) == []
+        assert run.claim("north", limit=10) == []
         assert queries.summary(run).tally.total == 0
 
 
@@ -166,7 +166,7 @@ def test_run_files_are_private_whatever_the_umask(tmp_path: Path, umask: int) ->
     old = os.umask(umask)
     try:
         run = make(path, many(3))
-        run.claim("north", 2)
+        run.claim("north", limit=2)
     finally:
         os.umask(old)
     files = sorted(path.parent.iterdir())
@@ -307,7 +307,7 @@ def test_the_files_beside_a_run_file_of_a_group_are_for_the_group(tmp_path: Path
     before = os.umask(0o077)
     try:
         with make(folder / "x.run", many(3)) as run:
-            run.claim("north", 1)
+            run.claim("north", limit=1)
             found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
     finally:
         os.umask(before)

@@ -42,7 +42,11 @@ def make(path: Path, *sizes: Amount, seed: str = "x") -> RunFile:
 def members(run: RunFile) -> list[set[str]]:
     """Return the names of the targets, wave by wave."""
     return [
-        {name for cluster, end in ends.items() for name in names(run.claim(cluster, 1000, end))}
+        {
+            name
+            for cluster, end in ends.items()
+            for name in names(run.claim(cluster, limit=1000, last=end))
+        }
         for ends in run.waves
     ]
 
@@ -74,20 +78,20 @@ def test_without_sizes_there_are_no_waves(tmp_path: Path) -> None:
 def test_a_claim_stops_at_the_end_of_the_wave_and_continues_from_there(tmp_path: Path) -> None:
     with make(tmp_path / "x.run", 10, 90) as run:
         first, second = run.waves
-        taken = run.claim("north", 4, first["north"])
-        rest = run.claim("north", 100, first["north"])
+        taken = run.claim("north", limit=4, last=first["north"])
+        rest = run.claim("north", limit=100, last=first["north"])
         assert len(taken) + len(rest) == 6
-        assert run.claim("north", 100, first["north"]) == []
-        assert len(run.claim("north", 100, second["north"])) == 54
+        assert run.claim("north", limit=100, last=first["north"]) == []
+        assert len(run.claim("north", limit=100, last=second["north"])) == 54
 
 
 def test_a_wave_is_open_until_its_last_target_has_ended(tmp_path: Path) -> None:
     with make(tmp_path / "x.run", 10, 90) as run:
         assert run.wave(0) == WaveProgress(10, 0, 10)
-        north = run.claim("north", 100, run.waves[0]["north"])
+        north = run.claim("north", limit=100, last=run.waves[0]["north"])
         assert run.wave(0) == WaveProgress(10, 6, 10)
         run.record(settle(north))
-        south = run.claim("south", 100, run.waves[0]["south"])
+        south = run.claim("south", limit=100, last=run.waves[0]["south"])
         run.record(settle(south, Reason.REJECTED))
         assert run.wave(0) == WaveProgress(0, 10, 10, NOON)
         assert run.wave(1) == WaveProgress(90, 0, 90)
@@ -120,9 +124,13 @@ def test_a_run_awaits_its_promotion_between_two_waves_that_are_promoted_by_hand(
             run.add(fleet())
             run.seal(sizes=[10, Percent(100.0)], seed="x")
             assert not queries.summary(run).awaits_promotion, "the first wave"
-            first = [one for name, end in run.waves[0].items() for one in run.claim(name, 99, end)]
+            first = [
+                one
+                for name, end in run.waves[0].items()
+                for one in run.claim(name, limit=99, last=end)
+            ]
             assert not queries.summary(run).awaits_promotion, "a wave under way"
             run.record(settle(first))
             assert queries.summary(run).awaits_promotion is awaits
-            run.claim("south", 1)
+            run.claim("south", limit=1)
             assert not queries.summary(run).awaits_promotion, "the second wave has begun"

@@ -46,7 +46,7 @@ def read(path: Path) -> Timeline:
 def test_what_was_observed_is_written_with_the_next_outcomes(path: Path) -> None:
     with RunFile.open(path, write=True) as run:
         run.new_timeline = at(NOON, NOON, NOON + 3)
-        run.record(settle(run.claim("north", 2)))
+        run.record(settle(run.claim("north", limit=2)))
 
     assert {start: bucket.ended for start, bucket in read(path).buckets.items()} == {
         NOON: {"applied": 2},

@@ -21,7 +21,7 @@ def run(tmp_path: Path) -> Iterator[RunFile]:
         draft("far", cluster="south"),
     ]
     with make(tmp_path / "a.run", drafts) as made:
-        made.record(settle(made.claim("north", 3)))
+        made.record(settle(made.claim("north", limit=3)))
         yield made
 
 

@@ -30,7 +30,7 @@ def run(tmp_path: Path) -> Iterator[RunFile]:
     """Six applied jobs of one cluster, and one of another."""
     with make(tmp_path / "a.run", [*many(6), draft("far", cluster="south")]) as made:
         for cluster in ("north", "south"):
-            made.record(settle(made.claim(cluster, 10)))
+            made.record(settle(made.claim(cluster, limit=10)))
         yield made
 
 

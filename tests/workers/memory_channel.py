@@ -142,12 +142,12 @@ class ScriptedWorker:
 
     async def claim(self, epoch: int, after: int = 0, limit: int = 2, call: int = 1) -> Answer:
         """Claim targets, and return the answer."""
-        await self.send(Claim(call, epoch, limit, None, after))
+        await self.send(Claim(call=call, epoch=epoch, limit=limit, last=None, after=after))
         return await self.expect(Answer)
 
     async def in_doubt(self, epoch: int) -> Answer:
         """Ask for the targets in doubt."""
-        await self.send(InDoubt(2, epoch, 0, 10))
+        await self.send(InDoubt(call=2, epoch=epoch, after=0, limit=10))
         return await self.expect(Answer)
 
     async def release(self, epoch: int, *targets: int) -> Answer:

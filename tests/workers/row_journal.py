@@ -23,9 +23,9 @@ class FakeRows:
         self._claimed: dict[int, Target] = {}
 
     async def claim(
-        self, cluster: str, limit: int, last: int | None, after: int
+        self, cluster: str, *, limit: int, last: int | None, after: int
     ) -> Sequence[TargetRow]:
-        claimed = await self._writer.claim(cluster, limit, last, after)
+        claimed = await self._writer.claim(cluster, limit=limit, last=last, after=after)
         self._claimed |= {target.id: target for target in claimed}
         return [row_of(target) for target in claimed]
 
@@ -34,8 +34,8 @@ class FakeRows:
         assert {target.cluster for target in released} <= {cluster}
         await self._writer.release(released)
 
-    async def in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[TargetRow]:
-        found = await self._writer.in_doubt(cluster, after, limit)
+    async def in_doubt(self, cluster: str, *, after: int, limit: int) -> Sequence[TargetRow]:
+        found = await self._writer.in_doubt(cluster, after=after, limit=limit)
         return [row_of(target) for target in found]
 
 

@@ -239,7 +239,7 @@ def test_what_a_worker_reports_is_refused_or_can_be_read_from_the_run_file(
         report = decode_from_worker(reported(shard))
         assert isinstance(report, Report)
         with make(Path(folder, "run"), [draft("etl")]) as run:
-            run.claim("north", 1)
+            run.claim("north", limit=1)
             run.record(report.shards[0].settlements)
             (listed,) = queries.targets(run)
 

@@ -47,7 +47,9 @@ class SlowJournal:
         self.released: list[int] = []
 
     async def claim(
-        self, _cluster: str, _limit: int, _last: int | None, _after: int
+        self,
+        cluster: str,  # noqa: ARG002 - the port has it
+        **_page: int | None,
     ) -> Sequence[TargetRow]:
         self.asked.set()
         await self.let.wait()
@@ -56,7 +58,11 @@ class SlowJournal:
     async def release(self, _cluster: str, ids: Sequence[int]) -> None:
         self.released += ids
 
-    async def in_doubt(self, _cluster: str, _after: int, _limit: int) -> Sequence[TargetRow]:
+    async def in_doubt(
+        self,
+        cluster: str,  # noqa: ARG002 - the port has it
+        **_page: int,
+    ) -> Sequence[TargetRow]:
         return []
 
 
@@ -67,8 +73,8 @@ class DoubtfulJournal(SlowJournal):
         super().__init__()
         self.done = anyio.Event()
 
-    async def in_doubt(self, cluster: str, _after: int, limit: int) -> Sequence[TargetRow]:
-        found = await self.claim(cluster, limit, None, 0)
+    async def in_doubt(self, cluster: str, **_page: int) -> Sequence[TargetRow]:
+        found = await self.claim(cluster)
         self.done.set()
         return found
 
@@ -104,7 +110,9 @@ async def test_a_claim_that_ends_after_the_shard_was_given_to_another_worker_is_
     refused: list[bool] = []
 
     async def claim() -> None:
-        refused.append((await lane.answer(Claim(1, 1, 10, None, 0))).refused)
+        refused.append(
+            (await lane.answer(Claim(call=1, epoch=1, limit=10, last=None, after=0))).refused
+        )
 
     async with running(lane) as tasks:
         tasks.start_soon(claim)
@@ -112,7 +120,7 @@ async def test_a_claim_that_ends_after_the_shard_was_given_to_another_worker_is_
         lane.begin(2)
         journal.let.set()
         # Served after the claim, so that the next worker does not miss what it had claimed.
-        assert ids(await lane.answer(InDoubt(2, 2, 0, 10))) == []
+        assert ids(await lane.answer(InDoubt(call=2, epoch=2, after=0, limit=10))) == []
 
     assert refused == [True]
     assert journal.released == [1]
@@ -130,7 +138,7 @@ async def test_only_retries_of_targets_that_the_worker_has_are_counted() -> None
     )
 
     async with running(lane):
-        await lane.answer(Claim(1, 1, 10, None, 0))
+        await lane.answer(Claim(call=1, epoch=1, limit=10, last=None, after=0))
         retries = [wire_retry(one) for one in (stranger, record)]
         await lane.take(ShardReport(1, 1, 0, PACE, retries=retries))
 
@@ -148,7 +156,7 @@ async def test_a_target_that_ends_while_those_in_doubt_are_read_does_not_end_twi
     answered: list[Sequence[int]] = []
 
     async def read() -> None:
-        answered.append(ids(await lane.answer(InDoubt(2, 1, 0, 10))))
+        answered.append(ids(await lane.answer(InDoubt(call=2, epoch=1, after=0, limit=10))))
 
     async with running(lane) as tasks:
         journal.let.set()
@@ -174,10 +182,10 @@ async def test_targets_in_doubt_are_read_only_when_reported_outcomes_are_recorde
     answered: list[bool] = []
 
     async def read() -> None:
-        answered.append((await lane.answer(InDoubt(2, 2, 0, 10))).refused)
+        answered.append((await lane.answer(InDoubt(call=2, epoch=2, after=0, limit=10))).refused)
 
     async with running(lane) as tasks:
-        await lane.answer(Claim(1, 1, 10, None, 0))
+        await lane.answer(Claim(call=1, epoch=1, limit=10, last=None, after=0))
         settled = Settlement(TargetId(1), Reason.PATCHED, 200, 1, 0, 1.0, "11", "")
         await lane.take(ShardReport(1, 1, 0, PACE, [settled]))
         lane.begin(2)

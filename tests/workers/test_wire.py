@@ -101,7 +101,10 @@ async def test_targets_of_two_versions_of_a_kind_keep_their_own_and_share_it() -
         return sent
 
     journal = RemoteJournal(1, call, VirtualClock())
-    first, second = await journal.claim("north", 2), await journal.in_doubt("north", 0, 2)
+    first, second = (
+        await journal.claim("north", limit=2),
+        await journal.in_doubt("north", after=0, limit=2),
+    )
 
     assert [target.resource for target in first] == [older, JOBS]
     assert [target.resource for target in second] == [older, JOBS]

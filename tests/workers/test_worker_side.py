@@ -143,7 +143,7 @@ async def test_what_has_no_answer_is_sent_again_on_the_next_connection() -> None
     claimed: list[object] = []
 
     async def claim() -> None:
-        claimed.append(await journal.claim("prod-a", 10))
+        claimed.append(await journal.claim("prod-a", limit=10))
 
     async with home.running(), anyio.create_task_group() as tasks:
         await home.accept()
@@ -193,7 +193,7 @@ async def test_a_refused_call_says_that_the_shard_is_lost() -> None:
 
     async def refused() -> None:
         with pytest.raises(ShardLostError):
-            await journal.in_doubt("prod-a", 0, 10)
+            await journal.in_doubt("prod-a", after=0, limit=10)
 
     async with home.running(), anyio.create_task_group() as tasks:
         await home.accept()
@@ -226,7 +226,7 @@ async def test_a_fast_lane_claims_larger_chunks_and_a_slow_one_does_not() -> Non
 
     journal = RemoteJournal(7, call, clock)
     for wait in (0.1, 0.1, 0.1, 0.1, 5, 5, 5, 5):
-        await journal.claim("prod-a", 64)
+        await journal.claim("prod-a", limit=64)
         await clock.sleep(wait)
 
     assert limits == [64, 128, 256, 512, 512, 256, 128, 64]

@@ -22,7 +22,7 @@ class RowJournal(Protocol):
         ...
 
     async def claim(
-        self, cluster: str, limit: int, last: int | None, after: int
+        self, cluster: str, *, limit: int, last: int | None, after: int
     ) -> Sequence[TargetRow]:
         """See `Journal.claim`."""
         ...
@@ -31,7 +31,7 @@ class RowJournal(Protocol):
         """See `Journal.release`; `ids` are of claimed targets."""
         ...
 
-    async def in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[TargetRow]:
+    async def in_doubt(self, cluster: str, *, after: int, limit: int) -> Sequence[TargetRow]:
         """See `Journal.in_doubt`."""
         ...
 
@@ -48,17 +48,19 @@ class TargetRows:
         return self._run_file.resources
 
     async def claim(
-        self, cluster: str, limit: int, last: int | None, after: int
+        self, cluster: str, *, limit: int, last: int | None, after: int
     ) -> Sequence[TargetRow]:
         """See `Journal.claim`."""
         return await self._writer.write(
-            lambda: self._run_file.claim_rows(cluster, limit, last, after)
+            lambda: self._run_file.claim_rows(cluster, limit=limit, last=last, after=after)
         )
 
     async def release(self, cluster: str, ids: Sequence[int]) -> None:
         """See `Journal.release`; `ids` are of claimed targets."""
         await self._writer.write(lambda: self._run_file.release_ids({cluster: ids}))
 
-    async def in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[TargetRow]:
+    async def in_doubt(self, cluster: str, *, after: int, limit: int) -> Sequence[TargetRow]:
         """See `Journal.in_doubt`."""
-        return await self._writer.write(lambda: self._run_file.rows_in_doubt(cluster, after, limit))
+        return await self._writer.write(
+            lambda: self._run_file.rows_in_doubt(cluster, after=after, limit=limit)
+        )
