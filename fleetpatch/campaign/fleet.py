@@ -103,7 +103,7 @@ def open_one(
         case ClusterRef(provider=ProviderName.CCI):
             raise AssertionError("the checks of a plan require server and auth for CCI")
         case ClusterRef(context=context, provider=provider):
-            opening = partial(open_cluster, name, context, provider=provider)
+            opening = partial(open_cluster, name=name, context=context, provider=provider)
         case None:
-            opening = partial(open_cluster, name)
+            opening = partial(open_cluster, name=name)
     return opening(clock=clock, concurrency=concurrency, timeout=timeout, run=run)

@@ -15,14 +15,14 @@ from fleetpatch.model.providers.capability import ProviderName
 
 @asynccontextmanager
 async def open_cluster(
+    *,
     name: str | None = None,
     context: str | None = None,
-    *,
     provider: ProviderName = ProviderName.KUBERNETES,
     clock: Clock,
-    concurrency: int = 32,
-    timeout: float = 30.0,  # noqa: ASYNC109 - seconds for each request, not for this function
-    run: str = "",
+    concurrency: int,
+    timeout: float,  # noqa: ASYNC109 - seconds for each request, not for this function
+    run: str,
 ) -> AsyncIterator[ApiServer]:
     """Open the cluster of a kubeconfig context, by default the current one.
 
@@ -50,9 +50,9 @@ async def open_cci(
     auth: Auth,
     *,
     clock: Clock,
-    concurrency: int = 32,
-    timeout: float = 30.0,  # noqa: ASYNC109 - seconds for each request, not for this function
-    run: str = "",
+    concurrency: int,
+    timeout: float,  # noqa: ASYNC109 - seconds for each request, not for this function
+    run: str,
     environ: Mapping[str, str] = os.environ,
 ) -> AsyncIterator[ApiServer]:
     """Open the cluster of CCI that the fleet calls `name`, at the URL `server`.

@@ -5,17 +5,20 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import partial
 from itertools import count
 from typing import TypeAlias
 
+from fleetpatch.kube import connect
 from fleetpatch.kube.client import ApiServer
-from fleetpatch.kube.connect import open_cci
 from fleetpatch.model.plan.auth import Auth
 from tests.kube.peers import Act, Peer, Request, VirtualClock, an_object, http, serve
 
 PASSWORD = 'pass"word-of-the-tests'
 PROJECT_ID = "0123456789abcdef0123456789abcdef"
 ENVIRON = {"CCI_PASSWORD": PASSWORD, "CCI_ACCESS_KEY": "AK0TESTS", "CCI_SECRET_KEY": "sk-tests"}
+
+open_cci = partial(connect.open_cci, concurrency=32, timeout=30.0, run="")
 
 Answer: TypeAlias = bytes | Act | tuple[bytes, Act]
 

@@ -16,14 +16,13 @@ from yarl import URL
 from fleetpatch.errors import CredentialsError
 from fleetpatch.kube.cci import access_key as access_key_module
 from fleetpatch.kube.cci.environment import LoginEnvironment
-from fleetpatch.kube.connect import open_cci
 from fleetpatch.kube.connection import Sign
 from fleetpatch.model.answer import Answer
 from fleetpatch.model.change import PatchType
 from fleetpatch.model.lease import LeaseRecord
 from fleetpatch.model.plan.auth import MAX_SIGNED_BODY_BYTES
 from fleetpatch.model.providers.kinds import VOLCANO_JOB
-from tests.kube.cci.clouds import ENVIRON, PROJECT_ID, access_key
+from tests.kube.cci.clouds import ENVIRON, PROJECT_ID, access_key, open_cci
 from tests.kube.cci.signatures import authorization
 from tests.kube.peers import (
     JOBS,

@@ -16,10 +16,9 @@ from fleetpatch.errors import CredentialsError
 from fleetpatch.kube.cci import iam as iam_module
 from fleetpatch.kube.cci.iam import LOGIN_RETRIES, MAX_MARGIN
 from fleetpatch.kube.client import ApiServer
-from fleetpatch.kube.connect import open_cci
 from fleetpatch.model.answer import Answer
 from fleetpatch.model.plan.auth import Auth
-from tests.kube.cci.clouds import PASSWORD, Cloud, iam, running_cloud, token
+from tests.kube.cci.clouds import PASSWORD, Cloud, iam, open_cci, running_cloud, token
 from tests.kube.peers import (
     Act,
     VirtualClock,

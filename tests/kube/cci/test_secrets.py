@@ -16,10 +16,9 @@ import pytest
 from fleetpatch.errors import ClusterError, CredentialsError
 from fleetpatch.kube.cci.connect import connect_to_cci
 from fleetpatch.kube.client import ApiServer
-from fleetpatch.kube.connect import open_cci
 from fleetpatch.kube.http import requests
 from fleetpatch.model.plan.auth import Auth
-from tests.kube.cci.clouds import access_key, iam, token
+from tests.kube.cci.clouds import access_key, iam, open_cci, token
 from tests.kube.peers import Act, Answers, Request, VirtualClock, http, merge, serve, target
 
 SECRET = "hunted-secret-0123456789"

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from fleetpatch.errors import CredentialsError, FleetpatchError
 from fleetpatch.kube.cci.iam import lifetime
-from fleetpatch.kube.connect import open_cci
 from fleetpatch.kube.discovery import aggregated, documents
 from fleetpatch.kube.http.decoding import Raw, continue_token, decode_answer, decode_page
 from fleetpatch.kube.http.lenient_json import KEPT_DEPTH
@@ -21,7 +20,7 @@ from fleetpatch.kube.lease import LeaseApi
 from fleetpatch.model.answer import Answer, NoAnswer
 from fleetpatch.model.lease import Lease, LeaseMiss, LeaseTrouble
 from fleetpatch.rules.answers.verdicts import judge
-from tests.kube.cci.clouds import ENVIRON, PASSWORD, iam
+from tests.kube.cci.clouds import ENVIRON, PASSWORD, iam, open_cci
 from tests.kube.http.bodies import METADATA, raw
 from tests.kube.peers import (
     JOBS,

@@ -9,14 +9,15 @@ test_exec_auth, test_impersonation).
 import base64
 import json
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fleetpatch.errors import CredentialsError, KubeconfigError
+from fleetpatch.kube import connect
 from fleetpatch.kube.client import ApiServer
-from fleetpatch.kube.connect import open_cluster
 from fleetpatch.kube.kubeconfig.connect import connect_to_context
 from fleetpatch.model.change import PatchOptions, PatchRequest, PatchType
 from fleetpatch.model.providers.capability import ProviderName
@@ -25,6 +26,8 @@ from tests.kube.kubeconfig.loading import load
 from tests.kube.peers import TOKEN, VirtualClock, an_object, http, in_turn, serve, target
 
 pytestmark = pytest.mark.usefixtures("no_surroundings")
+
+open_cluster = partial(connect.open_cluster, concurrency=32, timeout=30.0, run="")
 
 
 def files_in(folder: Path) -> set[Path]:
@@ -257,7 +260,7 @@ async def test_a_cluster_is_opened_by_its_context(
     async with serve(in_turn(http(200, an_object()))) as peer:
         file = kubeconfig(tmp_path / "config", the_cluster=cluster(peer.url))
         monkeypatch.setenv("KUBECONFIG", str(file))
-        async with open_cluster("prod-a", "prod", clock=VirtualClock()) as api:
+        async with open_cluster(name="prod-a", context="prod", clock=VirtualClock()) as api:
             await api.read(target())
 
     assert (api.name, api.server, api.context) == ("prod-a", peer.url, "prod")
