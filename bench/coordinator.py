@@ -55,7 +55,7 @@ from fleetpatch.workers.messages import (
 from fleetpatch.workers.pool import RemoteFleet
 from fleetpatch.workers.questions import Ask
 from fleetpatch.workers.remote_journal import RemoteJournal
-from fleetpatch.workers.right import Right
+from fleetpatch.workers.send_deadline import SendDeadline
 
 CHUNK = 256
 """Targets of a claim; a lane with 64 workers claims as many."""
@@ -102,8 +102,8 @@ class ScriptedWorker:
         self._port, self._rate = port, rate
         hello = Hello(session, secrets.token_hex(8), f"tcp://{number}", str(number))
         self._clock = SystemClock()
-        right = Right(self._clock, lambda: None)
-        self._connection = Connection(self._connect, hello, right, self._clock, self._take)
+        deadline = SendDeadline(self._clock, lambda: None)
+        self._connection = Connection(self._connect, hello, deadline, self._clock, self._take)
         self._settled: dict[int, list[Settlement]] = {}
         self._ended: dict[int, RoundEnd] = {}
         self._orders: dict[int, Order] = {}

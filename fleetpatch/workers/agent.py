@@ -43,7 +43,7 @@ from fleetpatch.workers.messages import (
 from fleetpatch.workers.questions import Ask
 from fleetpatch.workers.reader import Reader
 from fleetpatch.workers.remote_journal import RemoteJournal
-from fleetpatch.workers.right import Right
+from fleetpatch.workers.send_deadline import SendDeadline
 from fleetpatch.workers.shard import Shard
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ class Membership:
 
     def __init__(self, connect: Connect, hello: Hello, clock: Clock) -> None:
         self._clock = clock
-        self._right = Right(clock, self._interrupt)
-        self._connection = Connection(connect, hello, self._right, clock, self._take)
+        self._deadline = SendDeadline(clock, self._interrupt)
+        self._connection = Connection(connect, hello, self._deadline, clock, self._take)
         self._work: Work | None = None
         self._run_order: RunOrder | None = None
         self._shards: dict[Epoch, tuple[Shard, anyio.CancelScope]] = {}
@@ -151,8 +151,8 @@ class Membership:
         for epoch, order in ordered.items():
             if epoch in self._shards:
                 self._shards[epoch][0].follow(order)
-            # Without a right the lane would end at once.
-            elif self._right.holds():
+            # If it may not send, the lane would end at once.
+            elif self._deadline.may_send():
                 self._begin(order)
 
     def _begin(self, order: Order) -> None:
@@ -160,7 +160,7 @@ class Membership:
             return
         journal = RemoteJournal(order.epoch, self._connection.call, self._clock)
         run = replace(self._run_order, journal=journal)
-        shard, scope = Shard(order, run, self._right, self._note_news), anyio.CancelScope()
+        shard, scope = Shard(order, run, self._deadline, self._note_news), anyio.CancelScope()
         self._shards[order.epoch] = shard, scope
         self._tasks.start_soon(self._run_shard, shard, scope)
 
@@ -169,7 +169,7 @@ class Membership:
             await shard.run()
 
     def _interrupt(self) -> None:
-        """The right to send is over: all shards end, to be continued when they are given again."""
+        """It may not send any more: all shards end, to be continued when they are given again."""
         for shard, _ in self._shards.values():
             shard.interrupt()
 

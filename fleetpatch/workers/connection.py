@@ -28,7 +28,7 @@ from fleetpatch.workers.messages import (
 )
 from fleetpatch.workers.questions import Ask, ReadResult
 from fleetpatch.workers.remote_journal import Call, ShardLostError
-from fleetpatch.workers.right import Right
+from fleetpatch.workers.send_deadline import SendDeadline
 
 Connect: TypeAlias = Callable[[], Awaitable[Channel]]
 """Makes a connection, within a second or two. Raises DisconnectedError."""
@@ -55,19 +55,19 @@ class _Pending:
 class Connection:
     """Carries calls and reports to the coordinator; `on_message` takes what it orders.
 
-    `right` is renewed by the answers to reports.
+    `deadline` is extended by the answers to reports.
     """
 
     def __init__(
         self,
         connect: Connect,
         hello: Hello,
-        right: Right,
+        deadline: SendDeadline,
         clock: Clock,
         on_message: Callable[[Welcome | Orders | Ask], None],
     ) -> None:
         self._connect, self._hello = connect, hello
-        self._right, self._clock, self._on_message = right, clock, on_message
+        self._deadline, self._clock, self._on_message = deadline, clock, on_message
         self._channel: Channel | None = None
         self._checked: Checked | None = None
         self._calls: dict[int, _Pending] = {}
@@ -162,7 +162,7 @@ class Connection:
             return
         sequence, shards = self._report
         self._sent += 1
-        self._right.note_sent(self._sent)
+        self._deadline.note_sent(self._sent)
         await self._send(Report(sequence, self._sent, shards))
 
     async def _send(self, message: FromWorker) -> None:
@@ -182,7 +182,7 @@ class Connection:
                     pending.answer = message
                     pending.done.set()
             case Orders():
-                self._right.renew(message.answers, message.right)
+                self._deadline.extend(message.answers, message.may_send_for)
                 if self._report is not None and message.taken >= self._report[0]:
                     self._report = None
                     self._taken.set()

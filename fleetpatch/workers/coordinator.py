@@ -1,10 +1,10 @@
-"""The coordinator: gives shards to workers, renews their right to send, and notices their silence.
+"""The coordinator: gives shards to workers, extends their send deadlines, notices their silence.
 
-A *right* is bounded in time. The worker counts it from when it sent the report that the coordinator
-has answered; the coordinator counts it from its answer, which is later. So a worker that hears
-nothing stops before the coordinator gives its shards to another one. A worker loses its shards when
-its right is over and it was silent for `timeout` seconds, or its connection is closed. What it has
-in flight then is harmless, by the guards that every PATCH carries.
+The answer to a report says for how long a worker may send. The worker counts from when it sent the
+report; the coordinator counts from its answer, which is later. So a worker that hears nothing stops
+before the coordinator gives its shards to another one. A worker loses its shards when its deadline
+has passed and it was silent for `timeout` seconds, or its connection is closed. What it has in
+flight then is harmless, by the guards that every PATCH carries.
 """
 
 import secrets
@@ -16,7 +16,7 @@ import anyio
 import anyio.abc
 import msgspec
 
-from fleetpatch.campaign.running.former_workers import RIGHT
+from fleetpatch.campaign.running.former_workers import MAX_SEND_PERIOD
 from fleetpatch.campaign.settings import Stop
 from fleetpatch.engine import events
 from fleetpatch.errors import UnreachableError
@@ -72,8 +72,8 @@ class Coordinator:
         self.limits: Sequence[Callable[[], float]] = ()
         self._work, self._timeout = work, timeout
         self._clock, self._log, self._stop = clock, log, stop
-        # A third, so that a worker notices the end of its right before it loses its shards.
-        self._right = min(RIGHT, timeout / 3)
+        # A third, so that a worker notices that it may not send before it loses its shards.
+        self._send_period = min(MAX_SEND_PERIOD, timeout / 3)
         self._shards: dict[Epoch, tuple[RemoteLane, Worker]] = {}
         self._epoch = self._asked = 0
         self._readers: dict[str, Worker] = {}
@@ -219,7 +219,7 @@ class Coordinator:
                 self._spread()
 
     async def _take_report(self, worker: Worker, report: Report) -> None:
-        # Before its settlements, which may wait for the disk: the right counts from its sending.
+        # Before its settlements, which may wait for the disk: the deadline counts from its sending.
         worker.answers = report.sent
         if report.sequence > worker.taken:
             worker.taken = report.sequence
@@ -241,11 +241,11 @@ class Coordinator:
         if worker.agent in self._lost:
             await self._send(worker, Dismissed(ended=False))
             return
-        right = self._right_now()
+        may_send_for = self._may_send_for()
         now = self._clock.monotonic()
-        worker.right_until = max(worker.right_until, now + right)
+        worker.may_send_until = max(worker.may_send_until, now + may_send_for)
         orders = tuple(lane.order for lane in worker.lanes)
-        await self._send(worker, Orders(worker.answers, worker.taken, right, orders))
+        await self._send(worker, Orders(worker.answers, worker.taken, may_send_for, orders))
 
     def _order_soon(self, worker: Worker) -> None:
         # Once for all that changes in this moment.
@@ -264,10 +264,10 @@ class Coordinator:
             # The worker connects again, and repeats what has no answer.
             channel.close()
 
-    def _right_now(self) -> float:
+    def _may_send_for(self) -> float:
         if self.is_stopped:
             return 0.0
-        return max(0.0, min([self._right, *(left() for left in self.limits)]))
+        return max(0.0, min([self._send_period, *(left() for left in self.limits)]))
 
     # Shards
 
@@ -298,12 +298,13 @@ class Coordinator:
         now = self._clock.monotonic()
         for worker in list(self.workers.values()):
             silent = now - worker.heard_at
-            if now >= worker.right_until and (worker.channel is None or silent >= self._timeout):
+            is_silent = worker.channel is None or silent >= self._timeout
+            if now >= worker.may_send_until and is_silent:
                 self._lose(worker, silent)
         for lane in self.lanes:
             lane_of = self._shards.get(lane.epoch)
-            right_until = lane_of[1].right_until if lane_of else now
-            if lane.is_running and now >= max(lane.give_up_at(), right_until):
+            may_send_until = lane_of[1].may_send_until if lane_of else now
+            if lane.is_running and now >= max(lane.give_up_at(), may_send_until):
                 self._forget(lane)
                 lane.end()
         self._relieve()

@@ -26,7 +26,7 @@ class Worker:
         self.agent, self.address = hello.agent, hello.worker
         self.name = hello.name
         self.channel: Channel | None = None
-        self.heard_at = self.right_until = now
+        self.heard_at = self.may_send_until = now
         self.checked: Checked | None = None
         self.taken = self.answers = 0
         self.is_ordered = False

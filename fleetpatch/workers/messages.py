@@ -249,15 +249,15 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Orders(msgspec.Struct, frozen=True, tag=True):
-    """All shards of a worker, and its right to send.
+    """All shards of a worker, and for how long it may send.
 
-    The right lasts `right` seconds from when the worker sent the report whose `sent` is `answers`.
+    It may send for `may_send_for` seconds from when it sent the report whose `sent` is `answers`.
     0 answers no report. The report `taken`, and those before it, need not be sent again.
     """
 
     answers: int
     taken: int
-    right: float
+    may_send_for: float
     shards: tuple[Order, ...]
 
 

@@ -35,7 +35,7 @@ from fleetpatch.workers.messages import (
     WireRetry,
 )
 from fleetpatch.workers.remote_journal import ShardLostError
-from fleetpatch.workers.right import Right
+from fleetpatch.workers.send_deadline import SendDeadline
 from fleetpatch.workers.wire import wire_fields, wire_retry, without_fields
 
 _OUTBOX: Final = 1024
@@ -51,12 +51,12 @@ class Shard:
     """
 
     def __init__(
-        self, order: Order, run: RunOrder, right: Right, on_news: Callable[[bool], None]
+        self, order: Order, run: RunOrder, deadline: SendDeadline, on_news: Callable[[bool], None]
     ) -> None:
         self._order, self._run = order, run
-        self._right, self._on_news = right, on_news
+        self._deadline, self._on_news = deadline, on_news
         self._changed = anyio.Event()
-        self._shutdown = Shutdown(run.clock, right.holds)
+        self._shutdown = Shutdown(run.clock, deadline.may_send)
         self._lane: Lane | None = None
         self._server: ApiServer | None = None
         self._is_interrupted = False

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fleetpatch.campaign.running import former_workers
-from fleetpatch.campaign.running.former_workers import RIGHT
+from fleetpatch.campaign.running.former_workers import MAX_SEND_PERIOD
 from fleetpatch.journal import sessions
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import heartbeat
@@ -39,7 +39,13 @@ def silent_for(seconds: float, journal: RunFile) -> float:
 
 @pytest.mark.parametrize(
     ("silent", "left"),
-    [(0.0, RIGHT), (INTERVAL, RIGHT), (INTERVAL + 2.0, RIGHT - 2.0), (3600.0, 0.0), (-60.0, RIGHT)],
+    [
+        (0.0, MAX_SEND_PERIOD),
+        (INTERVAL, MAX_SEND_PERIOD),
+        (INTERVAL + 2.0, MAX_SEND_PERIOD - 2.0),
+        (3600.0, 0.0),
+        (-60.0, MAX_SEND_PERIOD),
+    ],
 )
 def test_the_last_right_ends_five_seconds_after_the_last_sign_of_life(
     silent: float, left: float, journal: RunFile
@@ -59,11 +65,11 @@ def test_outcomes_that_were_recorded_after_the_last_heartbeat_are_a_sign_of_life
 
         journal.record(settle(journal.claim("north", limit=1)))
 
-        assert silent_for(60.0, journal) == pytest.approx(RIGHT - 2.0)
+        assert silent_for(60.0, journal) == pytest.approx(MAX_SEND_PERIOD - 2.0)
 
 
 def test_without_a_heartbeat_the_session_may_have_been_killed_right_now(journal: RunFile) -> None:
-    assert former_workers.seconds_left(journal, VirtualClock()) == RIGHT
+    assert former_workers.seconds_left(journal, VirtualClock()) == MAX_SEND_PERIOD
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,13 @@
 """The coordinator's side of the protocol, with workers that a test scripts, in virtual time.
 
-Covered: epochs, rights, silence and its end, lost and repeated messages, stops, no workers at all.
-Left out: workers that join and leave (test_coordinator_members.py), the worker's side
+Covered: epochs, send deadlines, silence and its end, lost and repeated messages, stops, no workers
+at all. Left out: workers that join and leave (test_coordinator_members.py), the worker's side
 (test_worker_side.py), real processes (test_lost_workers.py).
 """
 
 from math import inf
 
-from fleetpatch.campaign.running.former_workers import RIGHT
+from fleetpatch.campaign.running.former_workers import MAX_SEND_PERIOD
 from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.workers.coordinator import WITHOUT_WORKERS
 from fleetpatch.workers.messages import Orders, RoundEnd
@@ -79,7 +79,7 @@ async def test_calls_with_an_older_epoch_are_refused_and_its_reports_are_ignored
         await worker.join("prod-a")
         old = (await worker.shard()).epoch
         await worker.claim(old)
-        # Its right was over: the shard is given again, here to the same worker.
+        # Its send deadline had passed: the shard is given again, here to the same worker.
         await worker.report(1, old, ended=RoundEnd(unfinished=True))
         new = (await worker.shard(above=old)).epoch
 
@@ -126,15 +126,15 @@ async def test_the_right_ends_with_the_lease_or_the_window_if_that_is_sooner() -
     home = Home(targets=1)
     async with home.running():
         worker, epoch = await home.started_shard()
-        assert (await worker.report(1, epoch)).right == RIGHT
+        assert (await worker.report(1, epoch)).may_send_for == MAX_SEND_PERIOD
         home.coordinator.limits = [lambda: inf, lambda: 2.5]
-        assert (await worker.report(2, epoch)).right == 2.5
+        assert (await worker.report(2, epoch)).may_send_for == 2.5
         home.coordinator.limits = [lambda: -1.0]
-        assert (await worker.report(3, epoch)).right == 0
+        assert (await worker.report(3, epoch)).may_send_for == 0
         await worker.report(4, epoch, ended=DONE)
 
 
-async def test_a_stop_reaches_the_worker_at_once_and_ends_its_right() -> None:
+async def test_a_stop_reaches_the_worker_at_once_and_it_may_not_send() -> None:
     home = Home(targets=3)
     async with home.running():
         worker, epoch = await home.started_shard()
@@ -147,7 +147,7 @@ async def test_a_stop_reaches_the_worker_at_once_and_ends_its_right() -> None:
         assert home.clock.monotonic() == at
         assert ids(await worker.claim(epoch, after=2)) == []
         assert not (await worker.release(epoch, 2)).refused
-        assert (await worker.report(2, epoch, 1, ended=DONE)).right == 0
+        assert (await worker.report(2, epoch, 1, ended=DONE)).may_send_for == 0
 
     assert home.settled == [1]
     assert home.journal.doubtful == set()
@@ -162,7 +162,7 @@ async def test_a_worker_that_does_not_answer_a_stop_is_awaited_until_its_right_i
         at = home.clock.monotonic()
         home.stop.request(Cause(CauseCode.PAUSE_REQUESTED, "paused"))
 
-    assert RIGHT <= home.clock.monotonic() - at < RIGHT + 2
+    assert MAX_SEND_PERIOD <= home.clock.monotonic() - at < MAX_SEND_PERIOD + 2
     assert home.journal.doubtful == {1}
 
 

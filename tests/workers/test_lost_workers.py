@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from fleetpatch.campaign.running.former_workers import RIGHT
+from fleetpatch.campaign.running.former_workers import MAX_SEND_PERIOD
 from fleetpatch.journal.runs import heartbeat
 from tests.e2e.tool import end, eventually
 from tests.e2e.witnesses import MILLISECOND
@@ -93,7 +93,7 @@ def test_a_suspended_worker_loses_its_shards_and_sends_nothing_when_it_wakes_up(
 
 
 @pytest.mark.parametrize("words", [("--workers", 1), ()], ids=["over a worker", "alone"])
-def test_workers_end_with_a_killed_coordinator_and_resume_waits_for_the_end_of_their_right(
+def test_workers_end_with_a_killed_coordinator_and_resume_waits_for_their_send_deadline(
     words: tuple[object, ...], clusters: Clusters, start: Callable[..., Popen[str]]
 ) -> None:
     process = start()
@@ -112,7 +112,7 @@ def test_workers_end_with_a_killed_coordinator_and_resume_waits_for_the_end_of_t
     require_each_once(clusters)
     began = datetime.fromisoformat(events_of(clusters, "run.started")[-1]["timestamp"])
     alive_until = min(killed_at, last.written_at + heartbeat.INTERVAL)
-    assert began.timestamp() > alive_until + RIGHT - MILLISECOND
+    assert began.timestamp() > alive_until + MAX_SEND_PERIOD - MILLISECOND
 
 
 def test_ctrl_c_for_the_whole_group_lets_workers_report_what_was_in_flight(

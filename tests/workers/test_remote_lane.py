@@ -1,7 +1,7 @@
 """The coordinator's part of one shard, where its worker changes at an awkward moment.
 
 Covered: a claim that ends after the shard has another worker, targets in doubt while outcomes are
-on their way to the run file. Left out: connections and rights (test_coordinator.py).
+on their way to the run file. Left out: connections and send deadlines (test_coordinator.py).
 """
 
 import math

@@ -19,7 +19,7 @@ from fleetpatch.model.traffic import Traffic
 from fleetpatch.rules.answers.verdicts import Verdict
 from fleetpatch.workers.messages import FoundCluster, Order, ShardReport, WirePace
 from fleetpatch.workers.remote_lane import RemoteLane, RemoteRunCluster
-from fleetpatch.workers.right import Right
+from fleetpatch.workers.send_deadline import SendDeadline
 from fleetpatch.workers.shard import Shard
 from tests.fakes import FakeJournal, FakeProgress, VirtualClock
 from tests.plans import plan_from
@@ -60,7 +60,10 @@ def test_a_worker_reports_what_is_new_since_its_last_report() -> None:
     clock = VirtualClock()
     run: Any = type("Run", (), {"clock": clock})
     shard = Shard(
-        Order("prod-a", 1, 1, None, CEILINGS), run, Right(clock, lambda: None), lambda _urgent: None
+        Order("prod-a", 1, 1, None, CEILINGS),
+        run,
+        SendDeadline(clock, lambda: None),
+        lambda _urgent: None,
     )
     server = ApiServer("prod-a", Connection("ctx", "clu", "https://a"), clock=clock)
     shard._server = server

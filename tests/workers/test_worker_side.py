@@ -1,7 +1,7 @@
 """A worker's side of the protocol, with a coordinator that a test scripts.
 
-Covered: the right is counted from the report that was answered, what has no answer is sent again on
-the next connection, the end of the session. Left out: lanes and servers (test_runs.py).
+Covered: the send deadline is counted from the report that was answered, what has no answer is sent
+again on the next connection, the end of the session. Left out: lanes and servers (test_runs.py).
 """
 
 import math
@@ -30,7 +30,7 @@ from fleetpatch.workers.messages import (
     encode,
 )
 from fleetpatch.workers.remote_journal import Call, RemoteJournal, ShardLostError
-from fleetpatch.workers.right import Right
+from fleetpatch.workers.send_deadline import SendDeadline
 from tests.fakes import VirtualClock
 from tests.workers.memory_channel import MemoryChannel, pair
 
@@ -44,9 +44,9 @@ class ScriptedCoordinator:
         self.clock = VirtualClock()
         self.reachable = True
         self.overs = 0
-        self.right = Right(self.clock, self._note_over)
+        self.deadline = SendDeadline(self.clock, self._note_over)
         hello = Hello("session", "agent", "tcp://0", "0")
-        self.connection = Connection(self._connect, hello, self.right, self.clock, self._ignore)
+        self.connection = Connection(self._connect, hello, self.deadline, self.clock, self._ignore)
         self._made, self._next = anyio.create_memory_object_stream[MemoryChannel](math.inf)
         self.channel: MemoryChannel | None = None
         self.is_over: bool | None = None
@@ -104,26 +104,26 @@ class ScriptedCoordinator:
         self.overs += 1
 
 
-async def test_the_right_is_counted_from_the_report_that_was_answered() -> None:
+async def test_the_send_deadline_is_counted_from_the_report_that_was_answered() -> None:
     home = ScriptedCoordinator()
     async with home.running(), anyio.create_task_group() as tasks:
         await home.accept()
-        assert not home.right.holds()
+        assert not home.deadline.may_send()
         tasks.start_soon(home.connection.report, ())
         report = await home.receive()
         assert isinstance(report, Report)
         await home.clock.sleep(2)
         await home.send(Orders(report.sent, report.sequence, 5.0, ()))
         await home.clock.sleep(2.5)
-        assert home.right.holds()
+        assert home.deadline.may_send()
         await home.clock.sleep(0.6)
-        assert not home.right.holds()
+        assert not home.deadline.may_send()
         await home.dismiss()
 
     assert home.overs == 2
 
 
-async def test_a_second_answer_to_an_old_report_does_not_extend_the_right() -> None:
+async def test_a_second_answer_to_an_old_report_does_not_extend_the_deadline() -> None:
     home = ScriptedCoordinator()
     async with home.running(), anyio.create_task_group() as tasks:
         await home.accept()
@@ -133,7 +133,7 @@ async def test_a_second_answer_to_an_old_report_does_not_extend_the_right() -> N
         for _ in range(3):
             await home.send(Orders(report.sent, report.sequence, 5.0, ()))
             await home.clock.sleep(2)
-        assert not home.right.holds()
+        assert not home.deadline.may_send()
         await home.dismiss()
 
 

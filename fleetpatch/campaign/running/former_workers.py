@@ -1,7 +1,7 @@
 """The workers of a session that was killed: they may send for some seconds after its end.
 
-A worker stops when its right to send is over, which its coordinator renews. So the next session of
-the run, over workers or not, waits until the last right that can have been given is over.
+A worker stops at its send deadline, which its coordinator extends. So the next session of the run,
+over workers or not, waits until the last deadline that can have been given has passed.
 """
 
 from typing import Final
@@ -12,7 +12,7 @@ from fleetpatch.journal.runs import heartbeat
 from fleetpatch.model.ports import Clock
 from fleetpatch.model.run import RunState
 
-RIGHT: Final = 5.0
+MAX_SEND_PERIOD: Final = 5.0
 """Seconds for which a worker may send after a report that was answered, at most."""
 
 
@@ -27,9 +27,9 @@ def seconds_left(journal: RunFile, clock: Clock) -> float:
         return 0.0
     beats = journal.heartbeats
     if beats is None or beats.former is None:
-        return RIGHT
+        return MAX_SEND_PERIOD
     # Heartbeats are a second apart, or more where a process gets no CPU time. By a clock that was
     # set back meanwhile, all of it is left.
     recorded_at = queries.recorded_at(journal) or 0.0
     alive_until = max(beats.former.written_at + heartbeat.INTERVAL, recorded_at)
-    return min(RIGHT, max(0.0, alive_until + RIGHT - clock.wall()))
+    return min(MAX_SEND_PERIOD, max(0.0, alive_until + MAX_SEND_PERIOD - clock.wall()))
