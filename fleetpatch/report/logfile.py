@@ -36,15 +36,17 @@ _START_OF_LINE: Final = b'{"timestamp":"'
 class LogFile:
     """An append-only file. Lines that could not be written stay in the buffer.
 
-    `ours` is True for the default path, which no person has chosen. `max_size` is in bytes: the
-    file is rotated before it becomes larger. It has no effect on a device, a pipe or a stream. The
-    constructor and all methods raise LogError.
+    The default path is one that no person has chosen. `max_size` is in bytes: the file is rotated
+    before it becomes larger. It has no effect on a device, a pipe or a stream. The constructor and
+    all methods raise LogError.
     """
 
-    def __init__(self, path: Path, *, ours: bool = False, max_size: int | None = None) -> None:
+    def __init__(
+        self, path: Path, *, is_default_path: bool = False, max_size: int | None = None
+    ) -> None:
         self._path = path
-        self._is_stdout = is_stdout(path) and not ours
-        self._is_plain = ours or (not self._is_stdout and _is_plain(path))
+        self._is_stdout = is_stdout(path) and not is_default_path
+        self._is_plain = is_default_path or (not self._is_stdout and _is_plain(path))
         self._max_size = max_size if self._is_plain else None
         self._waiting = bytearray()
         # Whether the file ends with the first part of the line that the buffer begins with.
@@ -133,14 +135,14 @@ class LogFile:
         # A path like /dev/stdout leads to the open file, even if that was removed.
         if not self._is_plain:
             return False
-        ours = os.fstat(self._file)
-        if not stat.S_ISREG(ours.st_mode):
+        opened = os.fstat(self._file)
+        if not stat.S_ISREG(opened.st_mode):
             return False
         try:
             found = self._path.stat()
         except FileNotFoundError:
             return True
-        return (found.st_dev, found.st_ino) != (ours.st_dev, ours.st_ino)
+        return (found.st_dev, found.st_ino) != (opened.st_dev, opened.st_ino)
 
     def _fault(self, what: str, error: OSError) -> LogError:
         place = "stdout" if self._is_stdout else self._path

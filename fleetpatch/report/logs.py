@@ -82,18 +82,18 @@ def open_log(
     path: Path,
     *,
     run: str,
-    ours: bool = False,
+    is_default_path: bool = False,
     max_size: int | None = None,
     now: Callable[[], float] = time.time,
 ) -> Iterator[Log]:
     """Open the log of a run, appended to `path`, which is created with mode 0600 if missing.
 
-    `ours` is True for the default path; a path that a person chose may be a device or a pipe. A
-    file is rotated before it becomes larger than `max_size` bytes. `now` returns seconds since the
-    epoch. Raises LogError, here or from any method of the log, when the file cannot be opened or
-    written. Buffered lines are written at the end of the block.
+    A path that a person chose, and not the default one, may be a device or a pipe. A file is
+    rotated before it becomes larger than `max_size` bytes. `now` returns seconds since the epoch.
+    Raises LogError, here or from any method of the log, when the file cannot be opened or written.
+    Buffered lines are written at the end of the block.
     """
-    file = LogFile(path, ours=ours, max_size=max_size)
+    file = LogFile(path, is_default_path=is_default_path, max_size=max_size)
     try:
         yield Log(file, processors(now), _HEAD | {"run": run})
     except BaseException:

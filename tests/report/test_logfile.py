@@ -82,7 +82,7 @@ def test_streams_devices_and_missing_files_are_no_other_files(path: Path) -> Non
 
 
 def test_a_log_that_was_renamed_is_opened_again_at_its_path(path: Path) -> None:
-    log = LogFile(path, ours=True)
+    log = LogFile(path, is_default_path=True)
     say(log, b"one")
     rotated = path.rename(path.with_suffix(".1"))
     say(log, b"two")
@@ -186,9 +186,9 @@ def test_no_line_is_lost_or_doubled_by_any_rotation(
     assert kept == written
 
 
-@pytest.mark.parametrize("ours", [True, False])
+@pytest.mark.parametrize("is_default_path", [True, False])
 def test_a_link_in_place_of_the_log_is_refused_and_its_target_unchanged(
-    path: Path, ours: bool
+    path: Path, is_default_path: bool
 ) -> None:
     victim = path.with_name("victim")
     victim.write_text("precious")
@@ -197,7 +197,7 @@ def test_a_link_in_place_of_the_log_is_refused_and_its_target_unchanged(
         with pytest.raises(
             LogError, match=r"r1\.jsonl: the log cannot be opened \((is|has) .*link"
         ):
-            LogFile(path, ours=ours)
+            LogFile(path, is_default_path=is_default_path)
         path.unlink()
     assert victim.read_text() == "precious"
 
@@ -223,7 +223,7 @@ def test_a_pipe_in_the_place_of_our_log_is_not_waited_for(path: Path) -> None:
     os.mkfifo(path)
 
     with pytest.raises(LogError, match="is a named pipe"):
-        LogFile(path, ours=True)
+        LogFile(path, is_default_path=True)
 
 
 def test_a_pipe_that_a_person_names_is_written_to(path: Path) -> None:

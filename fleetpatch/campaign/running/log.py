@@ -26,11 +26,10 @@ from fleetpatch.report.logs import Log, open_log
 
 def open_log_of(run_file: Path, run: str, settings: Settings) -> AbstractContextManager[Log]:
     """Open the log of the run with the id `run`. Raises as `fleetpatch.report.logs`."""
-    ours = settings.log_file is None
     return open_log(
         settings.log_of(run_file),
         run=run,
-        ours=ours,
+        is_default_path=settings.log_file is None,
         max_size=settings.log_max_size,
         now=settings.clock.wall,
     )

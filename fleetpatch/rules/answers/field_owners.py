@@ -54,34 +54,34 @@ def _moment(entry: Mapping[str, Json]) -> float | None:
     return seconds if seconds is not None and 0 <= seconds < LAST_SECOND else None
 
 
-def other_writer(seen: Seen, paths: Iterable[Path], ours: Collection[str]) -> str:
+def other_writer(seen: Seen, paths: Iterable[Path], managers: Collection[str]) -> str:
     """Return another manager that owns one of `paths`, if we own none of them; else "".
 
-    `ours` are the managers that we write as. Without managedFields the result is "".
+    `managers` are those that we write as. Without managedFields the result is "".
     """
     other = ""
     for path in paths:
         owners = _owners(seen.managed_fields, path)
         # One field is enough: a patch is carried out as a whole or not at all.
-        if not owners.keys().isdisjoint(ours):
+        if not owners.keys().isdisjoint(managers):
             return ""
         other = other or min(owners, default="")
     return other
 
 
-def is_owned_by_us(seen: Seen, path: Path, ours: Collection[str]) -> bool:
+def is_owned_by_us(seen: Seen, path: Path, managers: Collection[str]) -> bool:
     """Return whether we own the field at `path`, or one above or within it."""
-    return not _owners(seen.managed_fields, path).keys().isdisjoint(ours)
+    return not _owners(seen.managed_fields, path).keys().isdisjoint(managers)
 
 
-def is_written_by_us(seen: Seen, path: Path, ours: Collection[str]) -> bool:
+def is_written_by_us(seen: Seen, path: Path, managers: Collection[str]) -> bool:
     """Return whether the value at `path` is owned as one value, and only by us.
 
     Then no other writer has changed it after us. Ownership of the entries of a list does not prove
     that: another writer may have removed entries, and a removal leaves no trace.
     """
     owners = _owners(seen.managed_fields, path)
-    return bool(owners) and all(whole and name in ours for name, whole in owners.items())
+    return bool(owners) and all(whole and name in managers for name, whole in owners.items())
 
 
 def _owners(managed_fields: Json, path: Path) -> dict[str, bool]:
