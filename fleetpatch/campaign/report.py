@@ -29,8 +29,8 @@ from fleetpatch.report.document.contents import (
     MAX_ATTEMPTS,
     Effort,
     MessageGroup,
-    Report,
     RunPart,
+    RunReport,
     WaveSpan,
 )
 from fleetpatch.report.document.messages import pattern_of
@@ -56,7 +56,7 @@ _GROUPED: Final = frozenset(
 
 def report_of(
     paths: Sequence[Path], name: str, now: float, undos: Mapping[str, Sequence[str]] | None = None
-) -> Report:
+) -> RunReport:
     """Read the report of these run files. Raises RunFileError, and Locked as `RunFile.open`."""
     parts: list[RunPart] = []
     samples: list[ListedTarget] = []
@@ -72,7 +72,7 @@ def report_of(
             for row in report_queries.efforts(journal, MAX_ATTEMPTS):
                 efforts[row.reason, row.attempts, bool(row.was_read)] += row.count
     titles = {campaigns.name_of(part.summary.info.run) for part in parts}
-    return Report(
+    return RunReport(
         name,
         name if len(titles) > 1 else titles.pop(),
         now,

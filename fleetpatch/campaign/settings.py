@@ -12,7 +12,7 @@ from fleetpatch.journal.runs.catalog import log_path
 from fleetpatch.journal.runs.folders import home, runs_dir, state_dir
 from fleetpatch.model.callbacks import ignore
 from fleetpatch.model.cause import Cause
-from fleetpatch.model.live import ClusterLoad, Report
+from fleetpatch.model.live import ClusterLoad, StatusReport
 from fleetpatch.model.outcome import Outcome
 from fleetpatch.model.ports import Clock, Monitor, Progress
 from fleetpatch.model.run import Summary
@@ -42,7 +42,7 @@ class NoProgress:
     def wave(self, number: int, of: int, starts_at: float | None) -> None:
         """Do nothing."""
 
-    def reported(self, report: Report) -> None:
+    def reported(self, report: StatusReport) -> None:
         """Do nothing."""
 
 
@@ -57,7 +57,9 @@ class NoMonitor:
     def summarized(self, summary: Summary) -> None:
         """Do nothing."""
 
-    def reported(self, report: Report, loads: Callable[[], Mapping[str, ClusterLoad]]) -> None:
+    def reported(
+        self, report: StatusReport, loads: Callable[[], Mapping[str, ClusterLoad]]
+    ) -> None:
         """Do nothing."""
 
 

@@ -21,7 +21,7 @@ from fleetpatch.journal.sqlite_file import is_database
 from fleetpatch.model.live import Status
 from fleetpatch.model.plan.digest import restore
 from fleetpatch.model.run import Summary, WindowState
-from fleetpatch.report.preview import Preview, Sample
+from fleetpatch.report.preview import ChangeSample, Preview
 from fleetpatch.rules.planning.planner import goal
 from fleetpatch.rules.running.window import MAX_LOOKAHEAD, window_status
 
@@ -109,7 +109,8 @@ def preview(run_file: Path, now: float | None = None) -> Preview:
     with RunFile.open(run_file) as journal:
         change = change_of(journal.info, plan_of(journal))
         samples = [
-            Sample(target, goal(change, target)) for target in queries.samples(journal, SAMPLES)
+            ChangeSample(target, goal(change, target))
+            for target in queries.samples(journal, SAMPLES)
         ]
         places = queries.places(journal)
         undecided = undecided_of(change, journal.resources.values(), journal.merging)

@@ -15,7 +15,7 @@ from fleetpatch.journal import codec, meta, waves
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import catalog
 from fleetpatch.journal.schema import CLAIMED
-from fleetpatch.model.live import Sample
+from fleetpatch.model.live import ReasonSample
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement, by_outcome
 from fleetpatch.model.run import ListedTarget, Standing, Summary, Tally
 from fleetpatch.model.target import Target
@@ -259,11 +259,11 @@ def has_wanted_values(run: RunFile) -> bool:
     return bool(found)
 
 
-def reason_samples(run: RunFile) -> dict[Reason, Sample]:
+def reason_samples(run: RunFile) -> dict[Reason, ReasonSample]:
     """Return for each reason the first target in plan order that ended with it."""
     firsts = "t.id IN (SELECT min(target) FROM outcomes GROUP BY reason) ORDER BY o.reason"
     return {
-        ended.reason: Sample(
+        ended.reason: ReasonSample(
             one.target.cluster,
             one.target.kind,
             one.target.namespace,

@@ -21,7 +21,7 @@ from fleetpatch.metrics.listener import Listener
 from fleetpatch.metrics.samples import Last, Sample, Snapshot, samples_of
 from fleetpatch.metrics.textfile import Textfile
 from fleetpatch.model.cause import CauseCode
-from fleetpatch.model.live import ClusterLoad, Report
+from fleetpatch.model.live import ClusterLoad, StatusReport
 from fleetpatch.model.plan.digest import restore
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.run import RunState, Summary
@@ -98,7 +98,9 @@ class Monitor:
         self._now = replace(self._now, summary=summary)
         self._begin()
 
-    def reported(self, report: Report, loads: Callable[[], Mapping[str, ClusterLoad]]) -> None:
+    def reported(
+        self, report: StatusReport, loads: Callable[[], Mapping[str, ClusterLoad]]
+    ) -> None:
         """Show how the run gets on, which only one process carries out."""
         self._is_taken = False
         self._now = replace(self._now, summary=report.summary, live=report.live, loads=loads())

@@ -33,7 +33,7 @@ class Holder(msgspec.Struct, frozen=True, rename="camel"):
         return clean(f"process {self.pid} of {self.user} on {self.host} (since {self.since})")
 
 
-class Sample(msgspec.Struct, frozen=True, rename="camel"):
+class ReasonSample(msgspec.Struct, frozen=True, rename="camel"):
     """One target that ended with a reason, and the detail of its outcome."""
 
     cluster: str
@@ -102,12 +102,12 @@ class Live(msgspec.Struct, frozen=True, rename="camel"):
     workers: Mapping[str, WorkerLoad] = {}
 
 
-class Report(msgspec.Struct, frozen=True, rename="camel"):
+class StatusReport(msgspec.Struct, frozen=True, rename="camel"):
     """What a session writes into its heartbeat: all that `status` shows of a live run."""
 
     summary: Summary
     live: Live
-    samples: Mapping[Reason, Sample] = {}
+    samples: Mapping[Reason, ReasonSample] = {}
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -121,4 +121,4 @@ class Status(msgspec.Struct, frozen=True):
     holder: Holder | None = None
     live: Live | None = None
     age: float = 0.0
-    samples: Mapping[Reason, Sample] = {}
+    samples: Mapping[Reason, ReasonSample] = {}

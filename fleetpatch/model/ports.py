@@ -22,7 +22,7 @@ from fleetpatch.model.answer import Reply
 from fleetpatch.model.change import PatchRequest
 from fleetpatch.model.fields import Fields, Json
 from fleetpatch.model.lease import LeaseRecord, LeaseReply
-from fleetpatch.model.live import ClusterLoad, Report
+from fleetpatch.model.live import ClusterLoad, StatusReport
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import Summary
@@ -364,7 +364,7 @@ class Progress(Protocol):
         """A wave begins, or is awaited until `starts_at` (seconds since the epoch)."""
         ...
 
-    def reported(self, report: Report) -> None:
+    def reported(self, report: StatusReport) -> None:
         """About once a second: the status of the run."""
         ...
 
@@ -385,6 +385,8 @@ class Monitor(Protocol):
         """The run of the command is known, or has ended. Raises as `planned`."""
         ...
 
-    def reported(self, report: Report, loads: Callable[[], Mapping[str, ClusterLoad]]) -> None:
+    def reported(
+        self, report: StatusReport, loads: Callable[[], Mapping[str, ClusterLoad]]
+    ) -> None:
         """About once a second: the status of the run; `loads` returns that of its clusters."""
         ...

@@ -53,7 +53,7 @@ _NOT_UNDONE = MappingProxyType(
 """The same for an undo."""
 
 
-class Sample(msgspec.Struct, frozen=True):
+class ChangeSample(msgspec.Struct, frozen=True):
     """One target and its values after the change; `after` may omit fields that do not change."""
 
     target: Target
@@ -65,7 +65,7 @@ class Preview(msgspec.Struct, frozen=True):
 
     summary: Summary
     places: Mapping[PreviewPlace, Tally]
-    samples: Sequence[Sample] = ()
+    samples: Sequence[ChangeSample] = ()
     undecided: Sequence[str] = ()
     """Fields, with their kinds, whose merge only the server can decide."""
     digest: str = ""
@@ -187,7 +187,7 @@ def _header(info: RunInfo, digest: str) -> Iterator[str]:
         yield f"Cluster  {clean(cluster.name)} at {clean(cluster.server)}"
 
 
-def _sample(sample: Sample) -> Iterator[str]:
+def _sample(sample: ChangeSample) -> Iterator[str]:
     yield f"  {clean(sample.target.full_name)}"
     for line in change_lines(sample.target.before, sample.after):
         yield f"    {line}"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from fleetpatch.model.live import Report
+from fleetpatch.model.live import StatusReport
 from fleetpatch.model.outcome import Outcome
 from fleetpatch.model.run import Summary
 from fleetpatch.report.wording import moment
@@ -23,7 +23,7 @@ class ProgressCounters:
         self.retries = 0
         self.outcomes: Counter[Outcome] = Counter()
         self.limits: dict[str, str] = {}
-        self.report: Report | None = None
+        self.report: StatusReport | None = None
 
     def planned(self, found: int) -> None:
         """Count objects that the survey has found."""
@@ -46,7 +46,7 @@ class ProgressCounters:
         begins = f" begins at {moment(starts_at)}" if starts_at is not None else ""
         self.limits[""] = f"wave {number} of {of}{begins}"
 
-    def reported(self, report: Report) -> None:
+    def reported(self, report: StatusReport) -> None:
         """Keep the status of the session."""
         self.report = report
 

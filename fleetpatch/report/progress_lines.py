@@ -15,7 +15,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self, TextIO
 
-from fleetpatch.model.live import Report
+from fleetpatch.model.live import StatusReport
 from fleetpatch.model.outcome import Outcome
 from fleetpatch.model.run import RunState, Summary
 from fleetpatch.model.text import clean
@@ -80,7 +80,7 @@ class ProgressLines(ProgressCounters):
         at = "" if starts_at is None else f" at {moment(starts_at)}"
         self._say(f"wave {number} of {of} begins{at}")
 
-    def reported(self, report: Report) -> None:
+    def reported(self, report: StatusReport) -> None:
         """Write how far the run is, if it is time for that."""
         super().reported(report)
         self._begin()
@@ -113,7 +113,7 @@ class ProgressLines(ProgressCounters):
                 self._stream.flush()
 
 
-def _line_of(report: Report) -> str:
+def _line_of(report: StatusReport) -> str:
     tally, live = report.summary.tally, report.live
     counts = {
         Outcome.APPLIED: tally.applied,

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from fleetpatch.model.fields import Json
-from fleetpatch.model.live import Live, Sample, Status
+from fleetpatch.model.live import Live, ReasonSample, Status
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
 from fleetpatch.model.run import Summary, Tally, as_json
 from fleetpatch.model.steering import PaceInForce, pace_in_force
@@ -213,7 +213,7 @@ def _wave_as_json(live: Live | None) -> Json:
 
 
 def _reason_as_json(status: Status, reason: Reason, count: int) -> dict[str, Json]:
-    sample: Sample | None = status.samples.get(reason)
+    sample: ReasonSample | None = status.samples.get(reason)
     return {
         "reason": reason.value,
         "outcome": OUTCOME_OF[reason].value,

@@ -20,9 +20,9 @@ from fleetpatch.workers.messages import (
     FromWorker,
     Hello,
     Orders,
-    Report,
     ShardReport,
     Welcome,
+    WorkerReport,
     decode_from_coordinator,
     encode,
 )
@@ -163,7 +163,7 @@ class Connection:
         sequence, shards = self._report
         self._sent += 1
         self._deadline.note_sent(self._sent)
-        await self._send(Report(sequence, self._sent, shards))
+        await self._send(WorkerReport(sequence, self._sent, shards))
 
     async def _send(self, message: FromWorker) -> None:
         """Send if there is a connection; without one it is sent on the next."""

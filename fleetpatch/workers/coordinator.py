@@ -36,9 +36,9 @@ from fleetpatch.workers.messages import (
     InDoubt,
     Orders,
     Release,
-    Report,
     Welcome,
     Work,
+    WorkerReport,
     decode_from_worker,
     encode,
 )
@@ -206,7 +206,7 @@ class Coordinator:
         match message:
             case Claim() | InDoubt() | Release() if self._tasks is not None:
                 self._tasks.start_soon(self._answer, worker, message)
-            case Report():
+            case WorkerReport():
                 await self._take_report(worker, message)
             case ReadResult():
                 asked = worker.asks.pop(message.number, None)
@@ -218,7 +218,7 @@ class Coordinator:
                 self._note_change()
                 self._spread()
 
-    async def _take_report(self, worker: Worker, report: Report) -> None:
+    async def _take_report(self, worker: Worker, report: WorkerReport) -> None:
         # Before its settlements, which may wait for the disk: the deadline counts from its sending.
         worker.answers = report.sent
         if report.sequence > worker.taken:

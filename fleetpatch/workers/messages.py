@@ -208,7 +208,7 @@ class ShardReport(msgspec.Struct, frozen=True):
             raise ValueError("a settlement has its fields in `fields`")
 
 
-class Report(msgspec.Struct, frozen=True, tag=True):
+class WorkerReport(msgspec.Struct, frozen=True, tag=True):
     """What a worker reports of its shards.
 
     A report that is sent again has the same `sequence`, and a greater `sent`.
@@ -219,7 +219,7 @@ class Report(msgspec.Struct, frozen=True, tag=True):
     shards: tuple[ShardReport, ...]
 
 
-FromWorker: TypeAlias = Hello | Checked | Claim | InDoubt | Release | Report | ReadResult
+FromWorker: TypeAlias = Hello | Checked | Claim | InDoubt | Release | WorkerReport | ReadResult
 
 # From the coordinator
 

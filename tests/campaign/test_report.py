@@ -21,7 +21,7 @@ from fleetpatch.model.outcome import Outcome, Reason
 from fleetpatch.model.run import RunState
 from fleetpatch.model.verification import Verified, VerifyResult
 from fleetpatch.report.document import facts
-from fleetpatch.report.document.contents import Report
+from fleetpatch.report.document.contents import RunReport
 from tests.report_runs import BEGAN, a_month_later, a_plan, an_info, made_run, numbered
 
 TARGETS = 370
@@ -34,11 +34,11 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def report(path: Path) -> Report:
+def report(path: Path) -> RunReport:
     return report_of([path], "relabel", BEGAN + 9000)
 
 
-def test_the_counts_are_those_of_the_run_file(report: Report) -> None:
+def test_the_counts_are_those_of_the_run_file(report: RunReport) -> None:
     tally = report.tally
 
     assert tally.total == TARGETS
@@ -47,14 +47,16 @@ def test_the_counts_are_those_of_the_run_file(report: Report) -> None:
     assert report.reasons[Outcome.FAILED] == {Reason.REJECTED: FAILED}
 
 
-def test_places_with_most_to_look_at_come_first(report: Report) -> None:
+def test_places_with_most_to_look_at_come_first(report: RunReport) -> None:
     failed = [one.failed for one in report.by(lambda one: one.by_namespace).values()]
 
     assert failed == sorted(failed, reverse=True)
     assert failed[0] > 0
 
 
-def test_messages_that_are_alike_share_a_group_with_samples_and_a_command(report: Report) -> None:
+def test_messages_that_are_alike_share_a_group_with_samples_and_a_command(
+    report: RunReport,
+) -> None:
     group = report.groups[0]
 
     assert (group.outcome, group.reason, group.count) == (Outcome.FAILED, Reason.REJECTED, FAILED)
@@ -65,7 +67,7 @@ def test_messages_that_are_alike_share_a_group_with_samples_and_a_command(report
     assert command.endswith(" --failed --reason rejected")
 
 
-def test_what_was_skipped_comes_after_what_failed(report: Report) -> None:
+def test_what_was_skipped_comes_after_what_failed(report: RunReport) -> None:
     assert [one.outcome for one in report.groups] == [Outcome.FAILED, Outcome.SKIPPED]
 
 
@@ -86,14 +88,14 @@ def test_the_number_of_groups_is_bounded(tmp_path: Path) -> None:
     assert sum(one.count for one in report.groups) == tally.failed + tally.skipped
 
 
-def test_samples_show_values_before_and_after_the_change(report: Report) -> None:
+def test_samples_show_values_before_and_after_the_change(report: RunReport) -> None:
     (first, *_) = report.samples
 
     assert len(report.samples) == SAMPLES
     assert first.target.before != first.after
 
 
-def test_it_says_how_often_targets_were_sent_and_read_and_how_they_ended(report: Report) -> None:
+def test_it_says_how_often_targets_were_sent_and_read_and_how_they_ended(report: RunReport) -> None:
     counts: Counter[Reason] = Counter()
     for one in report.efforts:
         counts[one.reason] += one.count
@@ -103,7 +105,7 @@ def test_it_says_how_often_targets_were_sent_and_read_and_how_they_ended(report:
     assert {one.attempts for one in report.efforts if one.reason is Reason.PATCHED} == {2}
 
 
-def test_waves_and_sessions_have_their_times(report: Report) -> None:
+def test_waves_and_sessions_have_their_times(report: RunReport) -> None:
     (part,) = report.runs
     (session,) = part.sessions
 

@@ -17,7 +17,7 @@ from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import control, heartbeat
 from fleetpatch.journal.runs.heartbeat import Heartbeat
-from fleetpatch.model.live import Holder, Live, Report
+from fleetpatch.model.live import Holder, Live, StatusReport
 from fleetpatch.model.run import RunState
 from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.steering import planned, status
@@ -36,7 +36,9 @@ def elsewhere(run_file: Path) -> Iterator[None]:
     with RunFile.open(run_file) as journal:
         summary = msgspec.structs.replace(queries.summary(journal), state=RunState.RUNNING)
     holder = Holder("s", "ann", "host-7", 4711, "2027-01-15T08:00:00Z", "another-machine", "0.2")
-    status = msgspec.json.encode(Report(summary, Live(7.5, 7.0, 3, {"sandbox": "the plan's rate"})))
+    status = msgspec.json.encode(
+        StatusReport(summary, Live(7.5, 7.0, 3, {"sandbox": "the plan's rate"}))
+    )
     over = threading.Event()
 
     def report() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from fleetpatch.model.live import Report
+from fleetpatch.model.live import StatusReport
 from fleetpatch.model.outcome import Outcome
 from fleetpatch.model.target_line import TargetLine
 
@@ -54,7 +54,7 @@ class FakeProgress:
     retries: int = 0
     limits: dict[str, str] = field(default_factory=dict)
     waves: list[tuple[int, int, float | None]] = field(default_factory=list)
-    reports: list[Report] = field(default_factory=list)
+    reports: list[StatusReport] = field(default_factory=list)
 
     def planned(self, found: int) -> None:
         self.found += found
@@ -71,5 +71,5 @@ class FakeProgress:
     def wave(self, number: int, of: int, starts_at: float | None) -> None:
         self.waves.append((number, of, starts_at))
 
-    def reported(self, report: Report) -> None:
+    def reported(self, report: StatusReport) -> None:
         self.reports.append(report)

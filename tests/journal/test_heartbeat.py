@@ -20,7 +20,7 @@ from fleetpatch.journal import flock
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import heartbeat
 from fleetpatch.journal.runs.heartbeat import Heartbeat
-from fleetpatch.model.live import Holder, Live, Report
+from fleetpatch.model.live import Holder, Live, StatusReport
 from tests.e2e.tool import eventually
 from tests.report.samples import a_summary
 
@@ -241,7 +241,7 @@ def test_who_holds_a_run_file_writes_again_and_again_and_removes_the_file_at_the
 
 def test_a_report_is_written_at_once(run_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heartbeat, "INTERVAL", 3600.0)
-    report = Report(a_summary(), Live(1.5, 1.0, 3, {"prod-a": "the plan's rate"}))
+    report = StatusReport(a_summary(), Live(1.5, 1.0, 3, {"prod-a": "the plan's rate"}))
 
     def shown() -> bool:
         found = heartbeat.read(run_file)

@@ -11,8 +11,8 @@ from fleetpatch.model.outcome import Outcome, Reason
 from fleetpatch.model.run import RunState, Tally
 from fleetpatch.report.places import PreviewPlace
 from fleetpatch.report.preview import (
+    ChangeSample,
     Preview,
-    Sample,
     as_json,
     confirmation_lines,
     is_yes,
@@ -32,7 +32,7 @@ NONE = dict.fromkeys(("applied", "unchanged", "skipped", "failed", "pending"), 0
 PREVIEW = Preview(
     a_summary(RunState.PLANNED, TOTAL, SKIPPED),
     PLACES,
-    [Sample(a_target(), AFTER)],
+    [ChangeSample(a_target(), AFTER)],
     digest="sha256:9c8b7a",
 )
 
@@ -130,7 +130,7 @@ def test_a_preview_without_a_target_reports_that() -> None:
 
 
 def test_a_field_that_stays_is_not_shown() -> None:
-    sample = Sample(a_target(), {})
+    sample = ChangeSample(a_target(), {})
     shown = list(preview_lines(Preview(a_summary(RunState.PLANNED, TOTAL), PLACES, [sample])))
     assert not [line for line in shown if "->" in line]
 
@@ -138,7 +138,7 @@ def test_a_field_that_stays_is_not_shown() -> None:
 def test_values_with_escape_codes_and_long_ones_do_no_harm() -> None:
     path = ("metadata", "annotations", "note")
     target = a_target("evil\x1b[2J", TFJOBS, before={path: "\x1b[31m" + "x" * 1000})
-    sample = Sample(target, {path: "short"})
+    sample = ChangeSample(target, {path: "short"})
     shown = list(preview_lines(Preview(a_summary(RunState.PLANNED, TOTAL), PLACES, [sample])))
     assert not [line for line in shown if "\x1b" in line]
     (change,) = [line for line in shown if "->" in line]

@@ -3,7 +3,7 @@
 from fleetpatch.model.fields import annotation
 from fleetpatch.model.run import RunState, Tally
 from fleetpatch.report.forecast import Forecast, WaveForecast
-from fleetpatch.report.preview import Preview, Sample
+from fleetpatch.report.preview import ChangeSample, Preview
 from fleetpatch.report.preview_markdown import markdown_lines
 from tests.report.samples import AFTER, INFO, a_summary, a_target
 from tests.report.test_preview import PLACES, TOTAL
@@ -12,7 +12,7 @@ from tests.values import replace
 SUMMARY = a_summary(RunState.PLANNED, TOTAL, info=replace(INFO, description="See <the> plan."))
 FORECAST = Forecast(100.0, 128, adaptive=True, sending=12.3, waves=WaveForecast((1, 1233)))
 PREVIEW = Preview(
-    SUMMARY, PLACES, [Sample(a_target(), AFTER)], digest="sha256:9c8b7a", forecast=FORECAST
+    SUMMARY, PLACES, [ChangeSample(a_target(), AFTER)], digest="sha256:9c8b7a", forecast=FORECAST
 )
 
 
@@ -61,7 +61,7 @@ def test_no_value_ends_the_block_or_the_table_that_it_is_in() -> None:
     target = a_target("a|b`c", before={path: "```\n</details>"})
     places = {("prod-a", "jobs.batch", "x|<b>y</b>"): Tally(pending=1)}
 
-    lines = list(markdown_lines(Preview(SUMMARY, places, [Sample(target, {path: "new"})])))
+    lines = list(markdown_lines(Preview(SUMMARY, places, [ChangeSample(target, {path: "new"})])))
 
     assert "| prod-a | jobs.batch | x\\|\\<b\\>y\\</b\\> | 1 | 0 | 0 |" in lines
     (fence,) = {line for line in lines if line.startswith("````") and "diff" not in line}

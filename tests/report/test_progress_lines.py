@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from fleetpatch.model.live import Live, Report
+from fleetpatch.model.live import Live, StatusReport
 from fleetpatch.model.outcome import Outcome
 from fleetpatch.model.run import RunState, Summary, Tally
 from fleetpatch.report import progress_lines
@@ -39,14 +39,14 @@ def lines(clock: Clock, every: float = 30.0) -> Iterator[tuple[ProgressLines, io
         yield shown, stream
 
 
-def a_report(**more: object) -> Report:
+def a_report(**more: object) -> StatusReport:
     summary = a_summary(
         RunState.RUNNING,
         Tally(pending=7_800, applied=4_190, failed=10),
         {Outcome.APPLIED: {}, Outcome.FAILED: {}},
     )
     live = Live(140.0, 139.6, 23, {"prod-a": "the plan's rate of 140/s"}, ends_at=NOON + 60)
-    return Report(summary, replace(live, **more))
+    return StatusReport(summary, replace(live, **more))
 
 
 def test_a_run_begins_with_a_line_as_soon_as_its_session_reports() -> None:

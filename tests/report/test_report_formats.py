@@ -15,7 +15,7 @@ import pytest
 from fleetpatch.campaign.report import report_of
 from fleetpatch.campaign.target_list import TargetFilter, list_targets
 from fleetpatch.report.document.as_json import json_text
-from fleetpatch.report.document.contents import Report
+from fleetpatch.report.document.contents import RunReport
 from fleetpatch.report.document.markdown import markdown_lines
 from fleetpatch.report.markdown import code
 from fleetpatch.report.targets import target_csv_lines
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+def report(tmp_path_factory: pytest.TempPathFactory) -> RunReport:
     path = made_run(tmp_path_factory.mktemp("formats") / "relabel.run", 370)
     return report_of([path], "relabel", BEGAN + 9000)
 
@@ -34,7 +34,7 @@ def hostile(folder: Path) -> Path:
     return hostile_run(folder / "x.run")
 
 
-def test_markdown_reads_so(report: Report) -> None:
+def test_markdown_reads_so(report: RunReport) -> None:
     lines = list(markdown_lines(report))
 
     assert lines[0] == ("## relabel is finished: 344 of 370 objects changed, 16 skipped, 10 failed")
@@ -80,7 +80,7 @@ def test_a_text_without_visible_characters_is_no_code_span(empty: str) -> None:
     assert code(f"{empty}`x`") == "`` `x` ``"
 
 
-def test_json_has_the_documented_shape(report: Report) -> None:
+def test_json_has_the_documented_shape(report: RunReport) -> None:
     found = json.loads(json_text(report))
     documented = (ROOT / "docs/report.md").read_text(encoding="utf-8")
     section = documented.partition("## The JSON object\n")[2].partition("\n## ")[0]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fleetpatch.model.live import Holder, Live, Sample, Status, Wave, WorkerLoad
+from fleetpatch.model.live import Holder, Live, ReasonSample, Status, Wave, WorkerLoad
 from fleetpatch.model.outcome import Outcome, Reason
 from fleetpatch.model.run import RunState, Summary, Tally, Usage, WaveProgress, WindowState
 from fleetpatch.model.steering import Action, Request
@@ -31,7 +31,7 @@ LIVE = Live(
     wave=Wave(2, 5, next_at=NOON + 300),
     ends_at=NOON + 1330,
 )
-SAMPLES = {Reason.REJECTED: Sample("prod-a", "jobs.batch", "team-a", "etl-7", "422 too long")}
+SAMPLES = {Reason.REJECTED: ReasonSample("prod-a", "jobs.batch", "team-a", "etl-7", "422 too long")}
 
 
 def a_run(state: RunState = RunState.RUNNING, **more: Any) -> Summary:

@@ -25,11 +25,11 @@ from fleetpatch.workers.messages import (
     Order,
     Orders,
     Release,
-    Report,
     RoundEnd,
     ShardReport,
     Welcome,
     WirePace,
+    WorkerReport,
     decode_from_coordinator,
     encode,
 )
@@ -135,7 +135,7 @@ class ScriptedWorker:
         settled = [Settlement(TargetId(one), reason, 200, 1, 0, 1.0, "11", "") for one in targets]
         shard = ShardReport(epoch, 1, 0, PACE, settled, ended=ended)
         self._sent += 1
-        await self.send(Report(sequence, self._sent, (shard,)))
+        await self.send(WorkerReport(sequence, self._sent, (shard,)))
         while (orders := await self.expect(Orders)).answers != self._sent:
             pass
         return orders

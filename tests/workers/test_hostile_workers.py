@@ -30,7 +30,7 @@ from fleetpatch.journal.codec import text_of
 from fleetpatch.model.fields import MAX_DEPTH
 from fleetpatch.model.outcome import Reason
 from fleetpatch.workers.channel import DisconnectedError
-from fleetpatch.workers.messages import FoundCluster, Report, decode_from_worker
+from fleetpatch.workers.messages import FoundCluster, WorkerReport, decode_from_worker
 from fleetpatch.workers.questions import Question, ReadResult, WireEvaluated
 from fleetpatch.workers.remote_cluster import RemoteCluster
 from tests.fakes import JOBS, seen_job, target_with
@@ -52,7 +52,9 @@ def settled(**values: Any) -> dict[str, Any]:
 def reported(shard: Mapping[str, Any]) -> bytes:
     """Return a report with this shard."""
     known = {"epoch": 1, "round": 1, "in_flight": 0, "pace": [4, None, "work"]}
-    return _pack({"type": "Report", "sequence": 1, "sent": 1, "shards": [known | dict(shard)]})
+    return _pack(
+        {"type": "WorkerReport", "sequence": 1, "sent": 1, "shards": [known | dict(shard)]}
+    )
 
 
 def nested(depth: int) -> str:
@@ -237,7 +239,7 @@ def test_what_a_worker_reports_is_refused_or_can_be_read_from_the_run_file(
     shard = settled(**values) | {"fields": [[1, replaced, wrote]]}
     with suppress(msgspec.MsgspecError), TemporaryDirectory() as folder:
         report = decode_from_worker(reported(shard))
-        assert isinstance(report, Report)
+        assert isinstance(report, WorkerReport)
         with make(Path(folder, "run"), [draft("etl")]) as run:
             run.claim("north", limit=1)
             run.record(report.shards[0].settlements)

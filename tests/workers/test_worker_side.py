@@ -23,9 +23,9 @@ from fleetpatch.workers.messages import (
     Hello,
     Orders,
     Release,
-    Report,
     Welcome,
     Work,
+    WorkerReport,
     decode_from_worker,
     encode,
 )
@@ -111,7 +111,7 @@ async def test_the_send_deadline_is_counted_from_the_report_that_was_answered() 
         assert not home.deadline.may_send()
         tasks.start_soon(home.connection.report, ())
         report = await home.receive()
-        assert isinstance(report, Report)
+        assert isinstance(report, WorkerReport)
         await home.clock.sleep(2)
         await home.send(Orders(report.sent, report.sequence, 5.0, ()))
         await home.clock.sleep(2.5)
@@ -129,7 +129,7 @@ async def test_a_second_answer_to_an_old_report_does_not_extend_the_deadline() -
         await home.accept()
         tasks.start_soon(home.connection.report, ())
         report = await home.receive()
-        assert isinstance(report, Report)
+        assert isinstance(report, WorkerReport)
         for _ in range(3):
             await home.send(Orders(report.sent, report.sequence, 5.0, ()))
             await home.clock.sleep(2)
@@ -155,8 +155,8 @@ async def test_what_has_no_answer_is_sent_again_on_the_next_connection() -> None
         await home.accept()
         again, report_again = await home.receive(), await home.receive()
         assert isinstance(first, Claim)
-        assert isinstance(report, Report)
-        assert isinstance(report_again, Report)
+        assert isinstance(report, WorkerReport)
+        assert isinstance(report_again, WorkerReport)
         assert again == first
         assert report_again.sequence == report.sequence
         assert report_again.sent > report.sent

@@ -20,7 +20,7 @@ from fleetpatch.campaign.settings import NoMonitor
 from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.engine.pipeline import RunLane
 from fleetpatch.engine.writer import Ended
-from fleetpatch.model.live import ClusterLoad, Live, Report, Sample, Wave, WorkerLoad
+from fleetpatch.model.live import ClusterLoad, Live, ReasonSample, StatusReport, Wave, WorkerLoad
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement, by_outcome
 from fleetpatch.model.pace import PaceCause
 from fleetpatch.model.plan.schema import Plan
@@ -117,7 +117,7 @@ class LiveCounts:
     _retries: dict[str, Counter[str]] = field(default_factory=dict)
     _usage: Callable[[], Usage] = Usage
     _ended: _Ended = field(default_factory=_Ended)
-    _samples: dict[Reason, Sample] = field(default_factory=dict)
+    _samples: dict[Reason, ReasonSample] = field(default_factory=dict)
     _wave: Wave | None = None
     _waits_for: str = ""
     _began_at: float | None = None
@@ -154,7 +154,9 @@ class LiveCounts:
 
     def _keep_sample(self, target: TargetIdentity, settlement: Settlement) -> None:
         cluster, kind, namespace, reason = _cell(target, settlement)
-        self._samples[reason] = Sample(cluster, kind, namespace, target.name, settlement.detail)
+        self._samples[reason] = ReasonSample(
+            cluster, kind, namespace, target.name, settlement.detail
+        )
 
     def attempt_retried(self, record: RetryRecord) -> None:
         """Count an attempt that will be repeated."""
@@ -214,12 +216,12 @@ class LiveCounts:
         self._waits_for = ""
         self.shown.wave(number, of, starts_at)
 
-    def reported(self, report: Report) -> None:
+    def reported(self, report: StatusReport) -> None:
         """Pass it on."""
         self.shown.reported(report)
         self.monitor.reported(report, self.loads)
 
-    def report(self) -> Report:
+    def report(self) -> StatusReport:
         """Return the status at this moment; called about once a second."""
         now, overall = self._rates.look(self.clock.monotonic(), self._ended.total, waits=self.waits)
         summary = self._summary()
@@ -239,7 +241,7 @@ class LiveCounts:
             ends_at=ends_at,
             workers=self._workers(),
         )
-        return Report(summary, live, dict(self._samples))
+        return StatusReport(summary, live, dict(self._samples))
 
     def _workers(self) -> dict[str, WorkerLoad]:
         """Return what each worker does; empty if this process sends all requests."""

@@ -35,7 +35,7 @@ from fleetpatch.errors import Locked
 from fleetpatch.journal import flock
 from fleetpatch.journal.rows import UNREADABLE
 from fleetpatch.journal.runs import folders
-from fleetpatch.model.live import Holder, Report
+from fleetpatch.model.live import Holder, StatusReport
 
 INTERVAL: Final = 1.0
 """Seconds between two heartbeats."""
@@ -79,7 +79,7 @@ class Heartbeat(msgspec.Struct, frozen=True, rename="camel"):
         return self.holder.machine == machine()
 
     @property
-    def report(self) -> Report | None:
+    def report(self) -> StatusReport | None:
         """What the session reports; None before it has begun, or if another version wrote it."""
         try:
             return _report.decode(self.status)
@@ -91,7 +91,9 @@ class Heartbeat(msgspec.Struct, frozen=True, rename="camel"):
         return abs(now - self.written_at)
 
 
-_report: Final[msgspec.json.Decoder[Report | None]] = msgspec.json.Decoder(Report | None)
+_report: Final[msgspec.json.Decoder[StatusReport | None]] = msgspec.json.Decoder(
+    StatusReport | None
+)
 _decoder: Final = msgspec.json.Decoder(Heartbeat)
 
 
@@ -167,7 +169,7 @@ class Heartbeats:
         self._thread.join(_LAST)
         remove(self._run_file, self.holder.session)
 
-    def report(self, report: Report, followed: Iterable[str]) -> None:
+    def report(self, report: StatusReport, followed: Iterable[str]) -> None:
         """Write this report with the next heartbeats, the first of them now."""
         self._status = msgspec.Raw(msgspec.json.encode(report))
         self._followed = tuple(followed)
@@ -277,7 +279,7 @@ def _identity(heartbeat: Heartbeat) -> tuple[Any, ...]:
     return heartbeat.holder.session, heartbeat.beat
 
 
-def report_elsewhere(run_file: Path) -> Report | None:
+def report_elsewhere(run_file: Path) -> StatusReport | None:
     """Return the report of a session on another machine; None if there is none.
 
     Raises Locked if the session has not reported yet, or if its report cannot be read.

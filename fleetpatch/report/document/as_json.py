@@ -14,14 +14,14 @@ from fleetpatch.model.timeline import Bucket, SessionRecord, Timeline
 from fleetpatch.model.times import rfc3339
 from fleetpatch.model.verification import verified_as_json
 from fleetpatch.report.document import facts
-from fleetpatch.report.document.contents import MessageGroup, Report, RunPart
+from fleetpatch.report.document.contents import MessageGroup, RunPart, RunReport
 from fleetpatch.report.summary import steps
 from fleetpatch.report.targets import as_json as target_as_json
 
 _QUANTILES: Final = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
-def report_as_json(report: Report) -> dict[str, Json]:
+def report_as_json(report: RunReport) -> dict[str, Json]:
     """Return the object of `report --json`."""
     usage = report.usage
     return {
@@ -98,7 +98,7 @@ def _session(one: SessionRecord) -> dict[str, Json]:
     }
 
 
-def _group(report: Report, group: MessageGroup) -> dict[str, Json]:
+def _group(report: RunReport, group: MessageGroup) -> dict[str, Json]:
     return {
         "outcome": group.outcome.value,
         "reason": group.reason.value,
@@ -142,6 +142,6 @@ def _latency(bucket: Bucket) -> dict[str, Json]:
     return {name: None if one is None else round(one * 1000, 1) for name, one in found.items()}
 
 
-def json_text(report: Report) -> str:
+def json_text(report: RunReport) -> str:
     """Return the object as text in one line."""
     return msgspec.json.encode(report_as_json(report)).decode()

@@ -81,7 +81,7 @@ class Effort(msgspec.Struct, frozen=True):
     count: int
 
 
-class Report(msgspec.Struct, frozen=True):
+class RunReport(msgspec.Struct, frozen=True):
     """The report of the runs `runs`, the oldest first, made at `made_at`.
 
     `name` is that of the run or of the campaign, `title` that of the campaign if it is only one. An

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
 from fleetpatch.model.run import Tally
 from fleetpatch.model.timeline import Timeline
-from fleetpatch.report.document.contents import MAX_ATTEMPTS, MessageGroup, Report
+from fleetpatch.report.document.contents import MAX_ATTEMPTS, MessageGroup, RunReport
 from fleetpatch.report.status import go_on_with
 from fleetpatch.report.wording import command, meaning, number, several
 
@@ -35,7 +35,7 @@ class Figures(NamedTuple):
     limit: str
 
 
-def headline(report: Report) -> str:
+def headline(report: RunReport) -> str:
     """Return how the runs ended, in one sentence."""
     tally = report.tally
     several_runs = len(report.runs) > 1
@@ -61,13 +61,13 @@ def _share_applied(tally: Tally) -> str:
     return f"{number(tally.applied)} of {several(tally.total, 'object')}"
 
 
-def _reverted(report: Report) -> int:
+def _reverted(report: RunReport) -> int:
     """Return how many objects the latest verification of each run found to be reverted."""
     verified = (one.verification for one in report.summaries if not one.undone_by)
     return sum(one.reverted for one in verified if one is not None)
 
 
-def explained(report: Report) -> dict[Outcome, list[Explained]]:
+def explained(report: RunReport) -> dict[Outcome, list[Explained]]:
     """Return the reasons of each outcome, the most frequent first, each with its meaning."""
     undo = all(one.info.undo_of for one in report.summaries)
     return {
@@ -79,13 +79,13 @@ def explained(report: Report) -> dict[Outcome, list[Explained]]:
     }
 
 
-def commands_of(report: Report, group: MessageGroup) -> list[str]:
+def commands_of(report: RunReport, group: MessageGroup) -> list[str]:
     """Return the commands that retry the targets of a group, or list them; one for each run."""
     named = {one.info.run: one for one in report.summaries}
     return [go_on_with(named[run], group.reason) for run in group.runs if run in named]
 
 
-def verify_command(report: Report) -> str:
+def verify_command(report: RunReport) -> str:
     """Return the command that verifies the newest run with changes; empty if there is none."""
     for one in reversed(report.summaries):
         if one.tally.applied and not (one.undone_by or one.info.dry_run):
@@ -98,7 +98,7 @@ def status_command(words: Sequence[str]) -> str:
     return command("status", *words)
 
 
-def span_of(report: Report) -> tuple[float, float] | None:
+def span_of(report: RunReport) -> tuple[float, float] | None:
     """Return when the first run began to send, and when the last one ended; None before that."""
     begins = [one.began for part in report.runs for one in part.sessions]
     begins += [one.started for one in report.summaries if one.started is not None]
@@ -125,7 +125,7 @@ def figures_of(timeline: Timeline) -> Iterator[Figures]:
         )
 
 
-def efforts_of(report: Report) -> dict[str, int]:
+def efforts_of(report: RunReport) -> dict[str, int]:
     """Return what was counted of retries, conflicts and doubt, in words, without zeros."""
     total, tally = report.timeline.total, report.tally
     answers = total.answers
@@ -145,7 +145,7 @@ def efforts_of(report: Report) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def settled_of(report: Report) -> list[tuple[Outcome, Reason, str, int]]:
+def settled_of(report: RunReport) -> list[tuple[Outcome, Reason, str, int]]:
     """Return how targets ended that took more than one PATCH or a read, with what they took."""
     order = list(Outcome)
     efforts = sorted(

@@ -8,7 +8,7 @@ from typing import Final
 
 from fleetpatch.model.run import Summary, outcomes_as_json
 from fleetpatch.report.document import facts, words
-from fleetpatch.report.document.contents import MessageGroup, Report, RunPart
+from fleetpatch.report.document.contents import MessageGroup, RunPart, RunReport
 from fleetpatch.report.markdown import code, examples, row, text
 from fleetpatch.report.runs import state_of
 from fleetpatch.report.summary import steps
@@ -20,7 +20,7 @@ _CLUSTERS_SHOWN: Final = 10
 _WARNINGS_SHOWN: Final = 5
 
 
-def markdown_lines(report: Report) -> Iterator[str]:
+def markdown_lines(report: RunReport) -> Iterator[str]:
     """Yield the report."""
     latest = report.latest
     yield f"## {text(report.title)} is {state_of(latest)}: {facts.headline(report)}"
@@ -63,7 +63,7 @@ def _facts(part: RunPart) -> Iterator[str]:
         yield f"  - **Verified** {moment(found.ended_at)}: {', '.join(counts) or 'nothing'}"
 
 
-def _outcomes(report: Report) -> Iterator[str]:
+def _outcomes(report: RunReport) -> Iterator[str]:
     yield row(("outcome", "reason", "objects", "meaning"))
     yield row(("---", "---", "---:", "---"))
     for outcome, reasons in facts.explained(report).items():
@@ -73,7 +73,7 @@ def _outcomes(report: Report) -> Iterator[str]:
         yield row(("pending", "", number(report.tally.open), "without an outcome"))
 
 
-def _clusters(report: Report) -> Iterator[str]:
+def _clusters(report: RunReport) -> Iterator[str]:
     tallies = list(report.by(lambda one: one.by_cluster).items())
     if len(tallies) < 2:  # noqa: PLR2004 # one has the counts above
         return
@@ -86,7 +86,7 @@ def _clusters(report: Report) -> Iterator[str]:
         yield row((f"and {len(tallies) - _CLUSTERS_SHOWN} more", *[""] * 5))
 
 
-def _groups(report: Report) -> Iterator[str]:
+def _groups(report: RunReport) -> Iterator[str]:
     if not report.groups:
         return
     yield ""
@@ -98,7 +98,7 @@ def _groups(report: Report) -> Iterator[str]:
         yield f"- and {several(rest, 'more message')}"
 
 
-def _group(report: Report, group: MessageGroup) -> Iterator[str]:
+def _group(report: RunReport, group: MessageGroup) -> Iterator[str]:
     message = f": {code(group.message)}" if group.message else ""
     yield (
         f"- **{group.outcome.value}: {group.reason.value}**, {several(group.count, 'object')}"
@@ -110,14 +110,14 @@ def _group(report: Report, group: MessageGroup) -> Iterator[str]:
         yield f"  - {code(command)}"
 
 
-def _over_time(report: Report) -> Iterator[str]:
+def _over_time(report: RunReport) -> Iterator[str]:
     if not report.timeline:
         return
     yield ""
     yield f"{words.rates(report.timeline)} {words.latency(report.timeline)}"
 
 
-def _warnings(report: Report) -> Iterator[str]:
+def _warnings(report: RunReport) -> Iterator[str]:
     for found, count in list(report.warnings.items())[:_WARNINGS_SHOWN]:
         yield ""
         yield f"> Warning from the servers, {number(count)} times: {code(found)}"

@@ -19,7 +19,7 @@ from fleetpatch.model.run import Tally, outcomes_as_json
 from fleetpatch.model.text import clean
 from fleetpatch.report.changes import changes
 from fleetpatch.report.document import facts
-from fleetpatch.report.document.contents import Report
+from fleetpatch.report.document.contents import RunReport
 from fleetpatch.report.runs import state_of
 from fleetpatch.report.summary import steps
 from fleetpatch.report.wording import duration, moment, number, several, steered, window_text
@@ -81,7 +81,7 @@ def is_page(start: bytes) -> bool:
     return start.startswith(b"<!doctype html>") and _GENERATOR in start.partition(b"<title>")[0]
 
 
-def page(report: Report) -> str:
+def page(report: RunReport) -> str:
     """Return the page. Raises UsageError without the extra."""
     require_extra()
     # Deferred: an extra, which takes 0.1 s to load.
@@ -133,7 +133,7 @@ def _shown(value: object) -> str:
     return clean(str(value), _USUAL)
 
 
-def _context(report: Report) -> dict[str, Any]:
+def _context(report: RunReport) -> dict[str, Any]:
     """Return all that the template reads."""
     span = facts.span_of(report)
     return {
