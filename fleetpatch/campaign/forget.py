@@ -117,7 +117,7 @@ def _with_undos(removable: Sequence[RunEntry], known: Sequence[RunEntry]) -> lis
 
 def _reasons(selected: Sequence[RunEntry], known: Sequence[RunEntry]) -> dict[Path, str]:
     """Say for each run that must be kept why; `known` are the runs of their campaigns."""
-    put_back = campaigns.put_back(known)
+    put_back = campaigns.complete_undo_by_run(known)
     found = {entry.path: _reason(entry, put_back) for entry in selected}
     # An undo last: it may go if the run that it has undone goes, too.
     going = {entry.run for entry in selected if not found[entry.path]}

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from fleetpatch.campaign.view import summarize
 from fleetpatch.errors import RunFileError, UsageError
-from fleetpatch.journal.runs.campaigns import Campaign
-from fleetpatch.journal.runs.campaigns import put_back as put_back_by
+from fleetpatch.journal.runs.campaigns import Campaign, complete_undo_by_run
 from fleetpatch.journal.runs.catalog import RunEntry, planned_at
 from fleetpatch.model.run import RunState, Summary
 from fleetpatch.report.wording import command
@@ -97,7 +96,7 @@ def to_undo(found: Path | Campaign, since: float | None) -> list[Summary]:
         " their names",
     )
     _report_problems(found)
-    put_back = put_back_by([*found.undos, *found.runs])
+    put_back = complete_undo_by_run([*found.undos, *found.runs])
     started = [one for one in found.started if one in since_then]
     changed = [one for entry in started if (one := summarize(entry.path)).may_have_changed]
     if not changed:
@@ -114,7 +113,7 @@ def to_verify(found: Path | Campaign) -> list[Path]:
     if isinstance(found, Path):
         return [found]
     _report_problems(found)
-    put_back = put_back_by([*found.undos, *found.runs])
+    put_back = complete_undo_by_run([*found.undos, *found.runs])
     started = [one for one in found.started if one.run not in put_back]
     changed = [one.path for one in started if summarize(one.path).tally.applied]
     if not changed:

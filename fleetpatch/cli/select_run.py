@@ -137,7 +137,7 @@ def unfinished_run(
         entries, "it may be an unfinished run of the plan: restore the file, or use --new"
     )
     unfinished = campaigns.unfinished(entries, plan.digest, dry_run=dry_run)
-    undone = campaigns.undos(entries)
+    undone = campaigns.begun_undo_by_run(entries)
     if unfinished and (undo := undone.get(unfinished[0].run)):
         sys.stderr.write(
             f"Not resuming the unfinished run {unfinished[0].run}: it was undone by {undo};"
@@ -211,7 +211,7 @@ def require_not_undone(planned: Summary, settings: Settings) -> None:
     if not planned.undone_by:
         return
     campaign = campaigns.read(settings.runs, campaigns.name_of(planned.info.run))
-    if undo := campaigns.undos([*campaign.runs, *campaign.undos]).get(planned.info.run):
+    if undo := campaigns.begun_undo_by_run([*campaign.runs, *campaign.undos]).get(planned.info.run):
         raise UsageError(
             f"{planned.info.run}: this run was undone by {undo} and cannot be continued; apply its "
             "plan again, which makes a new run"

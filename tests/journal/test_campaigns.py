@@ -170,7 +170,7 @@ def test_a_run_stays_undone_if_the_run_file_of_its_undo_was_removed(runs: Path) 
     with RunFile.open(catalog.run_path(runs, LAST), write=True) as run:
         run.note_undo("undo-relabel-20260304T0000Z-000001")
     assert names(campaign(runs).unfinished) == [FIRST]
-    assert list(campaigns.put_back(campaign(runs).runs)) == [LAST]
+    assert list(campaigns.complete_undo_by_run(campaign(runs).runs)) == [LAST]
 
 
 @pytest.mark.parametrize(

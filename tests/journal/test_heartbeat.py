@@ -347,12 +347,12 @@ def test_a_session_does_not_write_over_the_heartbeat_of_one_that_has_taken_over(
         # Again, since the two may write at the same moment.
         heartbeat.write(run_file, other)
         try:
-            beating.refuse_taken_over()
+            beating.raise_if_taken_over()
         except Locked:
             return True
         return False
 
     with heartbeat.Heartbeats(run_file, holder()) as beating:
-        beating.refuse_taken_over()
+        beating.raise_if_taken_over()
         eventually(is_taken_over, "the session has noticed it")
     assert heartbeat.read(run_file) == other

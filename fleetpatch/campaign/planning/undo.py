@@ -61,7 +61,7 @@ async def undo(
 
 def _earlier_undos(run: str, settings: Settings) -> list[RunEntry]:
     campaign = campaigns.read(settings.runs, campaigns.name_of(run))
-    return campaigns.undos_of([*campaign.undos, *campaign.runs], run)
+    return campaigns.begun_undos_of([*campaign.undos, *campaign.runs], run)
 
 
 def _put_back(undos: Sequence[RunEntry]) -> set[ObjectId]:

@@ -157,7 +157,7 @@ class Steering:
         """Log a new problem. Raises Locked if another session has taken the run over."""
         problem = self._unread
         if self._heartbeats is not None:
-            self._heartbeats.refuse_taken_over()
+            self._heartbeats.raise_if_taken_over()
             problem = problem or self._heartbeats.problem
         if problem not in ("", self._logged):
             events.control_failed(self._log, problem)

@@ -45,7 +45,7 @@ class Campaign(msgspec.Struct, frozen=True):
 
         Not a run that was undone, nor an undo whose work another undo has finished since.
         """
-        undone = undos([*self.undos, *self.runs])
+        undone = begun_undo_by_run([*self.undos, *self.runs])
         started = [one for one in self.started if one.is_unfinished and one.run not in undone]
         return [*self.unfinished_undos, *started]
 
@@ -53,7 +53,7 @@ class Campaign(msgspec.Struct, frozen=True):
     def unfinished_undos(self) -> list[RunEntry]:
         """The undos that can be continued."""
         entries = [*self.undos, *self.runs]
-        undone, back = undos(entries), put_back(entries)
+        undone, back = begun_undo_by_run(entries), complete_undo_by_run(entries)
         return [
             one
             for one in self.undos
@@ -137,8 +137,8 @@ def read(runs: Path, name: str) -> Campaign:
             raise Locked(entry.problem)
         # A run file that a person has named holds the name of its run.
         found.get(name_of(entry.run), []).append(entry)
-    undos_of, ours = found[f"{run_names.UNDO}{name}"], found[name]
-    return Campaign(name, tuple(ours), tuple(one for one in undos_of if _is_undo(one)))
+    its_undos, its_runs = found[f"{run_names.UNDO}{name}"], found[name]
+    return Campaign(name, tuple(its_runs), tuple(one for one in its_undos if _is_undo(one)))
 
 
 def _is_undo(entry: RunEntry) -> bool:
@@ -167,8 +167,8 @@ def _by_plan_name(runs: Path, text: str) -> Campaign:
             f"run {clean(text)!r}: {what}, and no such run in {runs}; `fleetpatch runs`"
             " lists the runs"
         )
-    ours = tuple(one for one in entries if not _is_undo(one))
-    return Campaign(text, ours, tuple(one for one in entries if _is_undo(one)))
+    not_undos = tuple(one for one in entries if not _is_undo(one))
+    return Campaign(text, not_undos, tuple(one for one in entries if _is_undo(one)))
 
 
 def unfinished(
@@ -184,7 +184,7 @@ def unfinished(
     ]
 
 
-def undos(entries: Sequence[RunEntry]) -> dict[str, str]:
+def begun_undo_by_run(entries: Sequence[RunEntry]) -> dict[str, str]:
     """Map the name of each run that was undone to that of its newest undo.
 
     Such a run is not resumed: its applied targets do not hold the change any more. An undo that has
@@ -212,12 +212,12 @@ def _removed_undos(entries: Sequence[RunEntry]) -> dict[str, str]:
     return {one.run: one.undone_by for one in entries if one.undone_by not in known}
 
 
-def undos_of(entries: Sequence[RunEntry], run: str) -> list[RunEntry]:
+def begun_undos_of(entries: Sequence[RunEntry], run: str) -> list[RunEntry]:
     """Return the undos of a run that have sent something, newest first.
 
     An undo that was undone itself is left out.
     """
-    undone = undos(entries)
+    undone = begun_undo_by_run(entries)
     return [
         entry
         for entry in entries
@@ -228,7 +228,7 @@ def undos_of(entries: Sequence[RunEntry], run: str) -> list[RunEntry]:
     ]
 
 
-def put_back(entries: Sequence[RunEntry]) -> dict[str, str]:
+def complete_undo_by_run(entries: Sequence[RunEntry]) -> dict[str, str]:
     """Map the name of each run whose changes were put back to that of the undo that did it.
 
     An undo counts once it is finished, none of its targets failed, and it was not undone itself.
@@ -278,7 +278,7 @@ def under_way(
 
     None if that run is finished or was undone.
     """
-    undone = undos(entries)
+    undone = begun_undo_by_run(entries)
     for entry in entries:
         info = entry.info
         if info is None or info.plan_name != plan_name or info.dry_run or info.undo_of:

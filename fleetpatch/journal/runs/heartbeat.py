@@ -137,7 +137,7 @@ class Heartbeats:
     A thread also writes while the event loop is busy for long, as it is while objects are listed.
     Entering the block raises OSError if the first heartbeat cannot be written. Later errors are in
     `problem`: a run does not need its heartbeat. It does not write over that of another session,
-    which has taken the run over: `refuse_taken_over` raises Locked then. `former` is the last
+    which has taken the run over: `raise_if_taken_over` raises Locked then. `former` is the last
     heartbeat of a session that was killed, if it is there.
     """
 
@@ -175,7 +175,7 @@ class Heartbeats:
         self._followed = tuple(followed)
         self._due.set()
 
-    def refuse_taken_over(self) -> None:
+    def raise_if_taken_over(self) -> None:
         """Raise Locked if another session has taken the run over."""
         if self._taken_over is not None:
             raise self._taken_over
