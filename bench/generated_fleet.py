@@ -62,7 +62,7 @@ class GeneratedCluster:
         """Return the names of the namespaces."""
         return [f"team-{number:02}" for number in range(_NAMESPACES)]
 
-    async def read(self, *_request: object, **_options: object) -> Reply:
+    async def get(self, *_request: object, **_options: object) -> Reply:
         """Do not call this: no request is sent."""
         raise NotImplementedError
 

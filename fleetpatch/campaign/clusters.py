@@ -50,7 +50,7 @@ class ReadCluster(ListedCluster, Protocol):
         """Return what is known of how the server merges `kinds`."""
         ...
 
-    async def current(self, target: Target, *, whole: bool = False) -> Reply:
+    async def get_with_retries(self, target: Target, *, whole: bool = False) -> Reply:
         """GET the object."""
         ...
 

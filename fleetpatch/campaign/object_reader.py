@@ -26,7 +26,7 @@ from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.answers.identity import verified_reply
 from fleetpatch.rules.answers.verdicts import is_gone
 
-FEW: Final = 100
+MAX_READ_BY_NAME: Final = 100
 """Targets of a kind in a namespace up to which each is read by its name."""
 
 _READS: Final = 16
@@ -144,7 +144,7 @@ class ObjectReader(msgspec.Struct, frozen=True):
             yield one
         # What is left when those have been read.
         for place in await self._places(cluster):
-            if place.targets > FEW:
+            if place.targets > MAX_READ_BY_NAME:
                 yield ObjectList(place.resource, place.namespace or None)
 
     async def _list(self, cluster: ReadCluster, listed: ObjectList) -> None:
@@ -194,7 +194,7 @@ class ObjectReader(msgspec.Struct, frozen=True):
                 await self.found(list(zip(chunk, known, strict=True)))
 
     async def _read(self, cluster: ReadCluster, target: Target) -> Reading:
-        reply = await cluster.current(target, whole=self.whole)
+        reply = await cluster.get_with_retries(target, whole=self.whole)
         match answer := verified_reply(target, reply, written=False):
             case Answer(status=200, seen=seen) if seen is not None:
                 return seen

@@ -12,7 +12,7 @@ from fleetpatch.campaign.change import change_of
 from fleetpatch.campaign.clusters import ReadCluster
 from fleetpatch.campaign.integrity import plan_of
 from fleetpatch.campaign.object_reader import (
-    FEW,
+    MAX_READ_BY_NAME,
     Found,
     NotRead,
     ObjectList,
@@ -118,6 +118,6 @@ def _lists_of_block(
             namespaces = exact(block.namespaces) or select(block.namespaces, here)
         for namespace in namespaces:
             targets = sum(here.values()) if namespace is None else here.get(namespace, 0)
-            if targets > FEW:
+            if targets > MAX_READ_BY_NAME:
                 selectors = str(block.selector), str(block.field_selector)
                 yield ObjectList(named[0], namespace, *selectors)

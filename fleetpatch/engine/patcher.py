@@ -307,7 +307,7 @@ class TargetPatcher:
         # requested: a read settles the target, and the drain time bounds it.
         permit = await self._context.pacer.admit(Shutdown(self._context.clock))
         self._reads += 1
-        reply = await self._context.cluster.read(self.target, whole=self._policy.reads_whole)
+        reply = await self._context.cluster.get(self.target, whole=self._policy.reads_whole)
         if permit is not None:
             self._context.pacer.answered(permit, reply)
         reply = verified_reply(self.target, reply, written=False)

@@ -46,7 +46,7 @@ from fleetpatch.rules.planning.planner import DoesNotFit, NeedsPatch, Unchanged,
 CONCURRENT_LISTS = 4
 """Lists at a time on one cluster: enough to hide its latency, too few to burden its other users."""
 
-FEW: Final = 100
+MAX_LISTED_BY_NAME: Final = 100
 """Named objects of a kind in a namespace up to which each has a request of its own.
 
 A page has 500 objects and takes a server several times as long as one object. So above this number
@@ -78,7 +78,7 @@ class ListQuery(msgspec.Struct, frozen=True):
 
         A server answers a list of one name from its key, as it answers a GET.
         """
-        if not self.names or len(self.names) > FEW:
+        if not self.names or len(self.names) > MAX_LISTED_BY_NAME:
             return (self.field_selector,)
         own = (self.field_selector,) if self.field_selector else ()
         return [",".join((f"metadata.name={name}", *own)) for name in sorted(self.names)]

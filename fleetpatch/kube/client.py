@@ -1,8 +1,9 @@
 """One API server: implements `ListedCluster` and `PatchedCluster` over HTTP.
 
-`patch` and `read` send one request and return a value, whatever happens; the engine repeats them.
-`resources`, `namespaces`, `namespace_objects`, `pages`, `current` and `merging` repeat requests
-that may succeed later (`kube.retry`), and raise if they fail. Memory holds one page at a time.
+`patch` and `get` send one request and return a value, whatever happens; the engine repeats them.
+`resources`, `namespaces`, `namespace_objects`, `pages`, `get_with_retries` and `merging` repeat
+requests that may succeed later (`kube.retry`), and raise if they fail. Memory holds one page at a
+time.
 """
 
 import random
@@ -138,14 +139,14 @@ class ApiServer:
         raw = await self._transport.send(template, url, request.body, traceparent)
         return self._reply(raw, whole=whole)
 
-    async def read(self, target: Target, *, whole: bool = False) -> Reply:
-        """GET the object, with its managedFields. Never raises for what the server does."""
+    async def get(self, target: Target, *, whole: bool = False) -> Reply:
+        """GET the object, once, with its managedFields. Never raises for what the server does."""
         self.requests["get"] += 1
         template = requests.for_get(whole=whole)
         raw = await self._transport.send(template, self._urls.read(target))
         return self._reply(raw, whole=whole, managed=True)
 
-    async def current(self, target: Target, *, whole: bool = False) -> Reply:
+    async def get_with_retries(self, target: Target, *, whole: bool = False) -> Reply:
         """GET the object with its managedFields, and repeat that as a list is repeated.
 
         Raises ClusterError and CredentialsError where the server fails as a whole.
@@ -273,7 +274,7 @@ class ApiServer:
 
     async def _own_release(self) -> str:
         if self._release is None:
-            send = partial(self._get, requests.GET_DOCUMENT, "/version")
+            send = partial(self._get_path, requests.GET_DOCUMENT, "/version")
             raw = await self._reader.get(send, policy=DISCOVERY_RETRIES)
             self._release = ""
             if isinstance(raw, Raw) and raw.status == 200:  # noqa: PLR2004 - OK
@@ -291,7 +292,7 @@ class ApiServer:
         return answer
 
     async def _document(self, template: RequestTemplate, path: str) -> bytes:
-        send = partial(self._get, template, path)
+        send = partial(self._get_path, template, path)
         raw = await self._reader.get(send, policy=DISCOVERY_RETRIES)
         if isinstance(raw, Raw) and raw.status == 200:  # noqa: PLR2004 - OK
             return raw.body
@@ -302,7 +303,7 @@ class ApiServer:
             "check the server's address, the network and your rights"
         )
 
-    async def _get(self, template: RequestTemplate, path: str) -> RawReply:
+    async def _get_path(self, template: RequestTemplate, path: str) -> RawReply:
         self.requests["get"] += 1
         return await self._transport.send(template, self._urls.path(path))
 

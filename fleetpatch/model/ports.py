@@ -203,7 +203,7 @@ class PatchedCluster(Protocol):
 
     name: str
 
-    async def read(self, target: Target, *, whole: bool) -> Reply:
+    async def get(self, target: Target, *, whole: bool) -> Reply:
         """GET the object by name: its metadata, or (`whole`) all of it."""
         ...
 

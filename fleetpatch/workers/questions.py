@@ -83,7 +83,7 @@ class WirePage(msgspec.Struct, frozen=True):
     evaluated: Sequence[WireEvaluated] | None = None
 
 
-class Current(msgspec.Struct, frozen=True, tag=True):
+class GetObject(msgspec.Struct, frozen=True, tag=True):
     """Asks for an object as it is now."""
 
     resource: Resource
@@ -93,7 +93,7 @@ class Current(msgspec.Struct, frozen=True, tag=True):
     whole: bool
 
 
-Question: TypeAlias = Resources | Namespaces | Merging | NextPage | Evaluate | Current
+Question: TypeAlias = Resources | Namespaces | Merging | NextPage | Evaluate | GetObject
 
 
 class Ask(msgspec.Struct, frozen=True, tag=True):

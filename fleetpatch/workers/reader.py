@@ -25,8 +25,8 @@ from fleetpatch.model.target import Seen, Target, TargetId
 from fleetpatch.rules.planning.computed import is_found, subject_of
 from fleetpatch.workers.questions import (
     Ask,
-    Current,
     Evaluate,
+    GetObject,
     Merging,
     Namespaces,
     NextPage,
@@ -122,8 +122,8 @@ class Reader:
                 evaluator = await self._expressions()
                 results = await evaluator.evaluate(server.name, block, subjects)
                 return ReadResult(number, _encode([wire_evaluated(one) for one in results]))
-            case Current() as wanted:
-                return ReadResult(number, await _current(server, wanted))
+            case GetObject() as wanted:
+                return ReadResult(number, await _get_object(server, wanted))
 
     def _begin_list(
         self, server: ApiServer, wanted: NextPage, evaluator: "Evaluator | None"
@@ -226,7 +226,7 @@ def _without_read(seen: Seen) -> Seen:
     return seen if seen.unreadable else replace(seen, whole=None, metadata=None)
 
 
-async def _current(server: ApiServer, wanted: Current) -> bytes:
+async def _get_object(server: ApiServer, wanted: GetObject) -> bytes:
     target = Target(
         TargetId(0),
         server.name,
@@ -237,7 +237,7 @@ async def _current(server: ApiServer, wanted: Current) -> bytes:
         resource_version="",
         before={},
     )
-    reply = await server.current(target, whole=wanted.whole)
+    reply = await server.get_with_retries(target, whole=wanted.whole)
     if isinstance(reply, NoAnswer):
         return _encode((None, reply))
     # Secrets do not leave the worker.

@@ -37,8 +37,8 @@ from fleetpatch.model.target import Target
 from fleetpatch.rules.patching.merging import ServerMerging
 from fleetpatch.workers.messages import FoundCluster
 from fleetpatch.workers.questions import (
-    Current,
     Evaluate,
+    GetObject,
     Merging,
     Namespaces,
     NextPage,
@@ -164,9 +164,9 @@ class RemoteCluster:
             found = msgspec.json.decode(body, type=list[WireEvaluated])
             return [evaluated_of(one) for one in found]
 
-    async def current(self, target: Target, *, whole: bool = False) -> Reply:
+    async def get_with_retries(self, target: Target, *, whole: bool = False) -> Reply:
         """GET the object."""
-        question = Current(target.resource, target.namespace, target.name, target.uid, whole)
+        question = GetObject(target.resource, target.namespace, target.name, target.uid, whole)
         body = await self._told(question)
         with self._decoding():
             answer, no_answer = msgspec.json.decode(

@@ -36,7 +36,7 @@ class Server:
         raise ClusterError("prod-0: 403 Forbidden")
         yield
 
-    async def current(self, *_words: object, **_more: object) -> Any:
+    async def get_with_retries(self, *_words: object, **_more: object) -> Any:
         raise ClusterError("prod-0: cannot be reached")
 
 

@@ -74,7 +74,7 @@ def test_a_few_listed_objects_are_read_by_name_and_changed(
 def test_many_listed_objects_are_read_by_a_list_of_their_namespace(
     tool: Tool, server: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(survey, "FEW", 3)
+    monkeypatch.setattr(survey, "MAX_LISTED_BY_NAME", 3)
     wanted = [one for one in jobs(server) if one.startswith("platform/")]
     assert len(wanted) > 4
     file = listing(tool, wanted[1:])

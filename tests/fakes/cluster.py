@@ -116,7 +116,7 @@ class FakeCluster:
                 raise page
             yield page
 
-    async def read(self, target: Target, *, whole: bool) -> Reply:  # noqa: ARG002 - the port has it
+    async def get(self, target: Target, *, whole: bool) -> Reply:  # noqa: ARG002 - the port has it
         return await self._answer(Call("GET", target, self.clock.monotonic()), self.reads)
 
     async def patch(

@@ -78,7 +78,7 @@ async def test_a_port_that_refuses_is_unreachable() -> None:
 async def test_a_host_without_an_address_is_unreachable() -> None:
     connection = Connection("ctx", "clu", "http://no-such-host.invalid:1")
     async with ApiServer("test", connection, clock=VirtualClock()) as api:
-        reply = await api.read(target())
+        reply = await api.get(target())
 
     assert isinstance(reply, NoAnswer)
     assert reply.silence is Silence.UNREACHABLE
@@ -105,7 +105,7 @@ async def test_a_proxy_is_used() -> None:
     async with serve(in_turn(http(200, an_object()))) as proxy:
         connection = Connection("ctx", "clu", "http://host.invalid", proxy=proxy.url)
         async with ApiServer("test", connection, clock=VirtualClock()) as api:
-            answer = await api.read(target())
+            answer = await api.get(target())
 
     assert isinstance(answer, Answer)
     assert answer.status == 200
@@ -151,8 +151,8 @@ async def test_a_patch_over_a_dead_kept_connection_is_not_sent_again(end: Act) -
 async def test_a_get_over_a_dead_kept_connection_is_sent_again_by_aiohttp() -> None:
     ok = http(200, an_object())
     async with opened(in_turn(ok, Act.CLOSE, ok)) as (api, peer):
-        await api.read(target())
-        reply = await api.read(target())
+        await api.get(target())
+        reply = await api.get(target())
 
     assert isinstance(reply, Answer)
     assert len(peer.requests) == 3

@@ -89,10 +89,10 @@ async def test_a_patch_changes_an_object_and_a_read_shows_it(
     async with opened(control_plane, tmp_path) as api:
         it = target(job, resolve(name, await api.resources()), namespace)
         dry = await api.patch(it, BOTH, dry_run=True)
-        before = await api.read(it)
+        before = await api.get(it)
         first = await api.patch(it, BOTH, dry_run=False)
         again = await api.patch(it, BOTH, dry_run=False)
-        read = await api.read(it)
+        read = await api.get(it)
 
     assert isinstance(dry, Answer)
     assert dry.seen is not None
@@ -154,7 +154,7 @@ async def test_a_wrong_token_is_a_credentials_error(
     file.write_text(file.read_text().replace(control_plane.admin_token, "wrong"))
     connection = await connect_to_context(environ={"KUBECONFIG": str(file)})
     async with ApiServer("real", connection, clock=SystemClock()) as api:
-        answer = await api.read(target())
+        answer = await api.get(target())
         with pytest.raises(CredentialsError, match="401 Unauthorized"):
             await api.resources()
 

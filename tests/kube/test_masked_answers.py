@@ -36,7 +36,7 @@ async def test_a_200_without_an_object_is_masked_too(whole: bool) -> None:
         return http(200, f"see {request.headers['authorization']}".encode())
 
     async with opened(quoting) as (api, _peer):
-        answer = await api.read(target(), whole=whole)
+        answer = await api.get(target(), whole=whole)
 
     assert isinstance(answer, Answer)
     assert (answer.status, answer.message) == (200, "see Bearer [redacted]")

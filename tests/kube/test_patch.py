@@ -71,7 +71,7 @@ async def test_a_dry_run_has_its_parameter_in_the_query() -> None:
 async def test_the_core_group_and_cluster_scoped_kinds_have_paths_of_their_own() -> None:
     namespaces = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
     async with opened(in_turn(http(200, an_object()))) as (api, peer):
-        await api.read(target("a", namespaces, ""))
+        await api.get(target("a", namespaces, ""))
 
     assert peer.requests[0].target == "/api/v1/namespaces/a"
 
@@ -90,7 +90,7 @@ async def test_a_path_in_the_servers_url_is_kept() -> None:
     async with serve(in_turn(http(200, an_object()))) as peer:
         connection = Connection("ctx", "clu", f"{peer.url}/k8s/clusters/c-1")
         async with ApiServer("test", connection, clock=VirtualClock()) as api:
-            await api.read(target())
+            await api.get(target())
 
     assert peer.requests[0].path == "/k8s/clusters/c-1/apis/batch/v1/namespaces/ns/jobs/a"
 
@@ -244,7 +244,7 @@ async def test_a_get_returns_the_managed_fields(whole: bool) -> None:
     shown = an_object()
     shown["metadata"]["managedFields"] = MANAGED
     async with opened(in_turn(http(200, shown))) as (api, _peer):
-        reply = await api.read(target(), whole=whole)
+        reply = await api.get(target(), whole=whole)
 
     assert isinstance(reply, Answer)
     assert reply.seen is not None
@@ -256,7 +256,7 @@ async def test_odd_managed_fields_do_not_hide_the_object(managed: Any) -> None:
     shown = an_object()
     shown["metadata"]["managedFields"] = managed
     async with opened(in_turn(http(200, shown))) as (api, _peer):
-        reply = await api.read(target())
+        reply = await api.get(target())
 
     assert isinstance(reply, Answer)
     assert reply.seen is not None

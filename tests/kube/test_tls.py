@@ -73,7 +73,7 @@ async def test_a_proxy_with_tls_is_verified_by_the_systems_authorities(
     async with serve(in_turn(http(200, an_object())), tls) as proxy:
         connection = Connection("ctx", "clu", "http://host.invalid", proxy=proxy.url)
         async with ApiServer("test", connection, clock=VirtualClock()) as api:
-            reply = await api.read(target())
+            reply = await api.get(target())
 
     assert isinstance(reply, Answer if trusted else NoAnswer)
 
@@ -115,7 +115,7 @@ def test_a_connection_whose_request_was_cancelled_is_closed_before_the_event_loo
             ApiServer("test", connection, clock=VirtualClock()) as api,
             anyio.create_task_group() as tasks,
         ):
-            tasks.start_soon(api.read, target())
+            tasks.start_soon(api.get, target())
             await anyio.to_thread.run_sync(asked.wait)
             tasks.cancel_scope.cancel()
 
@@ -181,7 +181,7 @@ async def asked(made: dict[str, Path], authority: Path, *sent: str) -> Reply:
         file = kubeconfig(authority.parent / "config", the_cluster=the_cluster)
         connection = await connect_to_context(environ={"KUBECONFIG": str(file)})
         async with ApiServer("test", connection, clock=VirtualClock()) as api:
-            return await api.read(target())
+            return await api.get(target())
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ async def test_reads_lists_and_leases_have_verbs_of_their_own_and_no_durations()
         return page("a") if request.path.endswith("/jobs") else OK
 
     async with opened(answer) as (api, _peer):
-        await api.read(target())
+        await api.get(target())
         async for _ in api.pages(JOBS, namespace="ns", selector="", field_selector=""):
             pass
         lease = api.lease("ops", "relabel")

@@ -162,7 +162,7 @@ _READS: Mapping[str, Callable[[RemoteCluster], Awaitable[object]]] = {
         cluster.pages(JOBS, namespace=None, selector="", field_selector="")
     ),
     "evaluate": lambda cluster: cluster.evaluate(0, ()),
-    "current": lambda cluster: cluster.current(target_with(seen_job(), {}, number=1)),
+    "get": lambda cluster: cluster.get_with_retries(target_with(seen_job(), {}, number=1)),
 }
 
 

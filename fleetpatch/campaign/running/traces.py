@@ -162,7 +162,7 @@ class TracedCluster:
     """A cluster whose PATCHes join the trace of the span that `span_of` returns."""
 
     def __init__(self, cluster: ApiServer, span_of: Callable[[], Span], clock: Clock) -> None:
-        self.name, self.read, self.renew = cluster.name, cluster.read, cluster.renew
+        self.name, self.get, self.renew = cluster.name, cluster.get, cluster.renew
         self._patch = cluster.patch
         self._span_of, self._clock = span_of, clock
         self._sampled_at = -inf

@@ -68,8 +68,8 @@ async def test_every_request_has_a_valid_signature() -> None:
     ):
         await api.patch(target("b.c"), merge('{"metadata":{"labels":{"a":"ä"}}}'.encode()))
         await api.patch(volcano, merge(b"{}"), dry_run=True)
-        await api.read(volcano)
-        await api.read(target("../x y~ä"))
+        await api.get(volcano)
+        await api.get(target("../x y~ä"))
         selector, fields = "app in (etl, train),tier!=gold", "status.successful=0"
         listed = api.pages(JOBS, namespace="ns", selector=selector, field_selector=fields)
         assert [len(page.items) async for page in listed] == [1]

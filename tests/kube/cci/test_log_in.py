@@ -44,10 +44,10 @@ async def read_by_all(api: ApiServer, workers: int = 64) -> None:
     """Let as many workers read at once, each renewing after a 401 as the engine does."""
 
     async def work() -> None:
-        answer = await api.read(target())
+        answer = await api.get(target())
         if isinstance(answer, Answer) and answer.status == 401:
             assert await api.renew()
-            answer = await api.read(target())
+            answer = await api.get(target())
         assert isinstance(answer, Answer)
         assert answer.status == 200
 
@@ -99,15 +99,15 @@ async def test_a_token_file_is_read_again_regularly_and_after_a_401(tmp_path: Pa
         serve(in_turn(http(200, an_object()))) as peer,
         open_cci("cci", peer.url, token(file=str(file)), clock=clock) as api,
     ):
-        await api.read(target())
+        await api.get(target())
         file.write_text("two\n")
         clock.now += 60
-        await api.read(target())
-        await api.read(target())
+        await api.get(target())
+        await api.get(target())
         file.write_text("three\n")
         api._transport.credentials.note_refusal(api._transport.credentials.grant)
         assert await api.renew()
-        await api.read(target())
+        await api.get(target())
 
     sent = [request.headers["x-auth-token"] for request in peer.requests]
     assert sent == ["one", "one", "two", "three"]
@@ -116,7 +116,7 @@ async def test_a_token_file_is_read_again_regularly_and_after_a_401(tmp_path: Pa
 async def test_a_token_is_requested_as_the_reference_of_iam_says() -> None:
     cloud = Cloud()
     async with running_cloud(cloud) as (api, peer):
-        await api.read(target())
+        await api.get(target())
 
     login, read = peer.requests
     assert (login.method, login.target) == ("POST", "/v3/auth/tokens")
@@ -231,10 +231,10 @@ async def test_a_refused_password_is_not_tried_again() -> None:
     async with running_cloud(cloud) as (api, _peer):
         cloud.refusals.append(WRONG_PASSWORD)
         cloud.expires.clear()
-        answer = await api.read(target())
+        answer = await api.get(target())
         assert isinstance(answer, Answer)
         assert not await api.renew()
-        answer = await api.read(target())
+        answer = await api.get(target())
 
     assert isinstance(answer, Answer)
     assert answer.status == 401

@@ -82,7 +82,7 @@ async def test_no_secret_is_in_any_representation(way: Way, tmp_path: Path) -> N
         async with ApiServer("cci", connection, clock=clock) as api:
             replies = [
                 await api.patch(target(), merge(b"{}")),
-                await api.read(target()),
+                await api.get(target()),
             ]
             raw = await api._transport.send(requests.GET_DOCUMENT, api._urls.path("/apis"))
             shown = everything_of(api, connection, raw, *replies)

@@ -134,7 +134,7 @@ async def test_any_answer_of_a_server_is_a_value_or_an_error_of_ours(
         lease: LeaseApi = api.lease("ns", "a")
         for reply in (
             await api.patch(target(), merge(b"{}"), whole=True),
-            await api.read(target(), whole=False),
+            await api.get(target(), whole=False),
         ):
             assert isinstance(reply, Answer | NoAnswer)
         assert isinstance(await lease.read(), Lease | LeaseTrouble | LeaseMiss)

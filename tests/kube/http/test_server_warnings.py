@@ -61,7 +61,7 @@ async def test_all_answers_count_and_each_text_is_reported_once() -> None:
         api.warnings.on_new = reported.append
         for _ in range(3):
             await api.patch(target(), merge(b"{}"))
-        await api.read(target())
+        await api.get(target())
 
         assert api.warnings.counts == {OLD: 4}
     assert reported == [OLD]

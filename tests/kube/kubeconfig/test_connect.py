@@ -238,16 +238,16 @@ async def test_a_token_that_rotates_is_sent_within_a_minute(tmp_path: Path) -> N
             tmp_path / "config", the_cluster=cluster(peer.url), user={"tokenFile": "token"}
         )
         async with ApiServer("test", await load(file), clock=clock) as api:
-            await api.read(target())
+            await api.get(target())
             (tmp_path / "token").write_text("two")
-            await api.read(target())
+            await api.get(target())
             clock.now += 60
-            await api.read(target())
-            await api.read(target())
+            await api.get(target())
+            await api.get(target())
             (tmp_path / "token").unlink()
             clock.now += 60
-            await api.read(target())
-            await api.read(target())
+            await api.get(target())
+            await api.get(target())
 
     sent = [request.headers["authorization"] for request in peer.requests]
     # It is read again beside the request that finds it due.
@@ -261,7 +261,7 @@ async def test_a_cluster_is_opened_by_its_context(
         file = kubeconfig(tmp_path / "config", the_cluster=cluster(peer.url))
         monkeypatch.setenv("KUBECONFIG", str(file))
         async with open_cluster(name="prod-a", context="prod", clock=VirtualClock()) as api:
-            await api.read(target())
+            await api.get(target())
 
     assert (api.name, api.server, api.context) == ("prod-a", peer.url, "prod")
     assert peer.requests[0].headers["authorization"] == f"Bearer {TOKEN}"

@@ -270,13 +270,13 @@ async def test_an_expired_credential_is_replaced_while_requests_go_on(tmp_path: 
         file = kubeconfig(tmp_path / "config", the_cluster=cluster(peer.url), user=user)
         connection = await connect_to_context(environ={"KUBECONFIG": str(file)}, now=clock.wall)
         async with ApiServer("test", connection, clock=clock) as api:
-            await api.read(target())
+            await api.get(target())
             clock.now += 10 * 60 - 60
-            await api.read(target())
+            await api.get(target())
             refreshing = api._transport.credentials._refreshing
             assert refreshing is not None
             await refreshing
-            await api.read(target())
+            await api.get(target())
 
     sent = [request.headers["authorization"] for request in peer.requests]
     assert sent == ["Bearer its-1", "Bearer its-1", "Bearer its-2"]
@@ -295,7 +295,7 @@ async def test_a_certificate_and_a_token_are_both_sent(tmp_path: Path) -> None:
         the_cluster = cluster(peer.url, certificate_authority=str(authority))
         connection = await load(tmp_path, user, the_cluster)
         async with ApiServer("test", connection, clock=VirtualClock()) as api:
-            assert isinstance(await api.read(target()), Answer)
+            assert isinstance(await api.get(target()), Answer)
 
     assert peer.requests[0].headers["authorization"] == "Bearer its"
 

@@ -69,7 +69,7 @@ async def test_every_request_is_made_as_the_user_whatever_the_log_in(
             await api.patch(target(), merge(b"{}"), dry_run=False)
             await api.renew()
             await api.patch(target(), merge(b"{}"), dry_run=False)
-            await api.read(target())
+            await api.get(target())
 
     assert [impersonating(request.header_lines) for request in peer.requests] == [HEADERS] * 3
     sent = [request.headers.get("authorization") for request in peer.requests]
@@ -147,7 +147,7 @@ async def test_names_beyond_ascii_are_sent_as_utf_8(tmp_path: Path) -> None:
         file = kubeconfig(tmp_path / "config", the_cluster=cluster(peer.url), user=user)
         connection = await connect_to_context(environ={"KUBECONFIG": str(file)})
         async with ApiServer("test", connection, clock=VirtualClock()) as api:
-            await api.read(target())
+            await api.get(target())
 
     assert impersonating(peer.requests[0].header_lines) == [
         ("Impersonate-User", "jürgen"),
