@@ -93,7 +93,7 @@ def _created_at(path: Path) -> str:
 def _part(journal: RunFile, plan: Plan, now: float) -> RunPart:
     summary = with_window(queries.summary(journal), now)
     spans = [
-        WaveSpan(number, wave.targets, wave.open, *report_queries.wave_span(journal, number - 1))
+        WaveSpan(number, wave.targets, wave.open, *report_queries.wave_span(journal, number))
         for number, wave in enumerate(summary.waves, 1)
     ]
     return RunPart(

@@ -49,10 +49,10 @@ class Verifier(msgspec.Struct, frozen=True):
         self,
         clusters: Sequence[ReadCluster],
         *,
-        wave: int = 0,
+        wave: int | None = None,
         left_out: Collection[ObjectId] = frozenset(),
     ) -> tuple[Verification, list[SurroundingsError]]:
-        """Verify the wave of this number, from 1, or (0) the whole run, and keep the result.
+        """Verify the wave of this number, from 1, or (None) the whole run, and keep the result.
 
         Objects that are `left_out` are not verified. Returns also the errors of the clusters that
         could not be read; their targets are unread. Raises the error of the first cluster if all of
@@ -95,9 +95,9 @@ class Verifier(msgspec.Struct, frozen=True):
         return verification, failed
 
 
-def ids_to_verify(journal: RunFile, wave: int) -> Mapping[str, tuple[int, int]]:
-    """Return the first and the last id in each cluster of a wave, from 1, or (0) of the run."""
-    return journal.ids_of_wave(wave - 1) if wave else journal.ids
+def ids_to_verify(journal: RunFile, wave: int | None) -> Mapping[str, tuple[int, int]]:
+    """Return the first and the last id in each cluster of a wave, from 1, or (None) of the run."""
+    return journal.ids if wave is None else journal.ids_of_wave(wave)
 
 
 def _lists_of_block(

@@ -293,9 +293,9 @@ def wave_promoted(log: Events, *, wave: int, of: int) -> None:
     log.info("wave.promoted", wave=wave, of=of)
 
 
-def verification_awaited(log: Events, *, wave: int, until: str) -> None:
-    """The objects of a wave, or (0) of the run, are read again at `until` (RFC 3339)."""
-    log.info("verification.awaited", wave=wave or None, until=until)
+def verification_awaited(log: Events, *, wave: int | None, until: str) -> None:
+    """The objects of a wave, or (None) of the run, are read again at `until` (RFC 3339)."""
+    log.info("verification.awaited", wave=wave, until=until)
     log.flush()
 
 

@@ -108,7 +108,7 @@ def summary(run: RunFile) -> Summary:
             outdated=database.outdated,
             partly=meta.partly(database),
             awaits_promotion=_awaits_promotion(run),
-            waves=tuple(map(run.wave, range(len(run.waves)))),
+            waves=tuple(map(run.wave, range(1, len(run.waves) + 1))),
             steering=run.steering,
             planning=meta.planning(database),
             verification=meta.verification(database),
@@ -126,10 +126,10 @@ def _awaits_promotion(run: RunFile) -> bool:
     """Return whether the first wave with open targets begins only by hand, and has not begun."""
     if not run.waves or not waves.are_promoted_by_hand(run.info.plan):
         return False
-    for number in range(len(run.waves)):
+    for number in range(1, len(run.waves) + 1):
         wave = run.wave(number)
         if wave.open:
-            return number > 0 and not wave.claimed
+            return number > 1 and not wave.claimed
     return False
 
 

@@ -61,7 +61,7 @@ def efforts(run: RunFile, most: int) -> list[EffortRow]:
 
 
 def wave_span(run: RunFile, number: int) -> tuple[float | None, float | None]:
-    """Return when the first target of a wave was claimed, and when its last one ended."""
+    """Return when the first target of a wave, from 1, was claimed, and when its last one ended."""
     begins: list[float] = []
     ends: list[float] = []
     with run.database.decoding():

@@ -316,11 +316,11 @@ class RunFile(RunFacts):
             return outcomes.reopen(self.database, reasons or failures)
 
     def wave(self, number: int) -> WaveProgress:
-        """Return the progress of the wave `number`, counted from 0."""
+        """Return the progress of the wave `number`, counted from 1."""
         return waves.progress(self.database, self.ids_of_wave(number).values())
 
     def ids_of_wave(self, number: int) -> Mapping[str, waves.Range]:
-        """Return the first and the last id of the wave `number`, from 0, in each cluster."""
+        """Return the first and the last id of the wave `number`, from 1, in each cluster."""
         return waves.ranges(self.waves, number, self.ids)
 
     @property

@@ -115,10 +115,13 @@ class VerificationTable:
             with self._database.transaction() as connection:
                 connection.executemany(_ADD, rows)
 
-    def finish(self, began_at: float, ended_at: float, by: str, wave: int) -> Verification:
-        """Replace the latest verification of the run by this one, in one transaction."""
+    def finish(self, began_at: float, ended_at: float, by: str, wave: int | None) -> Verification:
+        """Replace the latest verification of the run by this one, in one transaction.
+
+        `wave` is the number of the wave that was verified, from 1; None is the whole run.
+        """
         counts = {name: dict(counted) for name, counted in self._counts.items()}
-        verification = Verification(began_at, ended_at, by, counts, self._managers(), wave)
+        verification = Verification(began_at, ended_at, by, counts, self._managers(), wave or 0)
         with self._database.transaction() as connection:
             for statement in _REPLACE:
                 connection.execute(statement)

@@ -153,12 +153,12 @@ def are_promoted_by_hand(plan: str) -> bool:
 
 
 def ranges(waves: Sequence[Ends], number: int, all_ids: Mapping[str, Range]) -> dict[str, Range]:
-    """Return the ids of the wave `number`, from 0; `all_ids` are those of whole clusters."""
+    """Return the ids of the wave `number`, from 1; `all_ids` are those of whole clusters."""
     # A wave begins after the end of the one before it, the first with the cluster's range.
-    before = waves[number - 1] if number else {}
+    before = waves[number - 2] if number > 1 else {}
     return {
         name: (before[name] + 1 if name in before else all_ids[name][0], last)
-        for name, last in waves[number].items()
+        for name, last in waves[number - 1].items()
     }
 
 

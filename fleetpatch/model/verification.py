@@ -74,9 +74,9 @@ class Verification(msgspec.Struct, frozen=True):
     """The latest verification of a run.
 
     `began_at` and `ended_at` are in seconds since the epoch, `by` is `user@host`. `wave` is the
-    number of the wave that was verified, from 1; 0 is the whole run. `clusters` has the number of
-    each result by cluster, without zeros. `managers` has the owners of the fields, the most
-    frequent first.
+    number of the wave that was verified, from 1; run files have 0 for the whole run. `clusters` has
+    the number of each result by cluster, without zeros. `managers` has the owners of the fields,
+    the most frequent first.
     """
 
     began_at: float

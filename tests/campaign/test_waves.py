@@ -76,7 +76,7 @@ class Steps:
 
     def claim(self, number: int) -> list[Target]:
         """Claim all of a wave."""
-        ends = self.journal.waves[number].items()
+        ends = self.journal.waves[number - 1].items()
         return [
             target
             for name, last in ends
@@ -117,7 +117,7 @@ def steps(tmp_path: Path) -> Iterator[Steps]:
 
 
 async def test_the_first_wave_begins_at_once(steps: Steps) -> None:
-    assert await steps.rollout(pause="10s", promote="manual").before(0) is None
+    assert await steps.rollout(pause="10s", promote="manual").before(1) is None
 
     assert (steps.clock.slept, steps.checked_at) == ([], [])
     assert steps.events.lines == [
@@ -133,10 +133,10 @@ async def test_the_next_wave_begins_a_pause_after_the_last_success_and_then_chec
     steps: Steps,
 ) -> None:
     await steps.clock.sleep(100)
-    steps.finish(0)
+    steps.finish(1)
     await steps.clock.sleep(4)
 
-    assert await steps.rollout(pause="10s").before(1) is None
+    assert await steps.rollout(pause="10s").before(2) is None
 
     assert steps.clock.monotonic() == 110
     assert steps.checked_at == [110]
@@ -146,21 +146,21 @@ async def test_the_next_wave_begins_a_pause_after_the_last_success_and_then_chec
 
 
 async def test_after_a_restart_only_the_rest_of_the_pause_is_left(steps: Steps) -> None:
-    steps.finish(0)
+    steps.finish(1)
     await steps.clock.sleep(6)
     steps.restart()
     steps.clock.slept.clear()
 
-    assert await steps.rollout(pause="10s").before(1) is None
+    assert await steps.rollout(pause="10s").before(2) is None
 
     assert steps.clock.slept == [4]
 
 
 async def test_a_pause_that_has_passed_meanwhile_is_not_made_up_for(steps: Steps) -> None:
-    steps.finish(0)
+    steps.finish(1)
     await steps.clock.sleep(60)
 
-    assert await steps.rollout(pause="10s").before(1) is None
+    assert await steps.rollout(pause="10s").before(2) is None
 
     assert steps.clock.monotonic() == 60
     assert steps.logged() == ["wave.started"]
@@ -169,42 +169,42 @@ async def test_a_pause_that_has_passed_meanwhile_is_not_made_up_for(steps: Steps
 async def test_a_success_that_was_found_by_reading_is_followed_by_a_pause_as_well(
     steps: Steps,
 ) -> None:
-    read = [replace(one, attempts=0, reads=1) for one in settle(steps.claim(0))]
+    read = [replace(one, attempts=0, reads=1) for one in settle(steps.claim(1))]
     steps.journal.record(read)
 
-    assert await steps.rollout(pause="10s").before(1) is None
+    assert await steps.rollout(pause="10s").before(2) is None
 
     assert steps.clock.monotonic() == 10
 
 
 async def test_without_a_success_the_pause_begins_with_the_last_end(steps: Steps) -> None:
-    steps.finish(0, Reason.REJECTED)
+    steps.finish(1, Reason.REJECTED)
     await steps.clock.sleep(6)
     steps.restart()
 
-    assert await steps.rollout(pause="10s").before(1) is None
+    assert await steps.rollout(pause="10s").before(2) is None
 
     assert steps.clock.monotonic() == 10
 
 
 async def test_a_wall_clock_that_was_set_back_does_not_make_the_pause_longer(steps: Steps) -> None:
     await steps.clock.sleep(3600)
-    steps.finish(0)
+    steps.finish(1)
     steps.clock = VirtualClock()
     steps.shutdown = Shutdown(steps.clock)
 
-    assert await steps.rollout(pause="10s").before(1) is None
+    assert await steps.rollout(pause="10s").before(2) is None
 
     assert steps.clock.monotonic() == 10
 
 
 async def test_a_pause_that_is_cut_short_begins_nothing_and_checks_nothing(steps: Steps) -> None:
-    steps.finish(0)
+    steps.finish(1)
     rollout = steps.rollout(pause="10s")
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(steps.call_after, 3)
-        assert await rollout.before(1) is None
+        assert await rollout.before(2) is None
 
     assert steps.clock.monotonic() == 3
     assert steps.checked_at == []
@@ -215,39 +215,39 @@ async def test_a_pause_that_is_cut_short_begins_nothing_and_checks_nothing(steps
 
 
 async def test_with_manual_promotion_each_wave_waits_for_a_person(steps: Steps) -> None:
-    steps.finish(0)
+    steps.finish(1)
 
-    held = await steps.rollout(promote="manual", pause="10s").before(1)
+    held = await steps.rollout(promote="manual", pause="10s").before(2)
 
     assert held == hold_for_promotion(1)
     assert (steps.clock.slept, steps.checked_at, steps.logged()) == ([], [], [])
 
 
 async def test_a_promotion_is_for_one_wave_and_spares_it_pause_and_check(steps: Steps) -> None:
-    steps.finish(0)
+    steps.finish(1)
     steps.said = "it never holds"
     rollout = steps.rollout(promote="manual", pause="10s", promoted=True)
 
-    assert await rollout.before(1) is None
+    assert await rollout.before(2) is None
 
     assert (steps.clock.slept, steps.checked_at) == ([], [])
     assert steps.logged() == ["wave.promoted", "wave.started"]
-    steps.finish(1)
-    assert await rollout.before(2) == hold_for_promotion(2)
+    steps.finish(2)
+    assert await rollout.before(3) == hold_for_promotion(2)
 
 
 async def test_a_promotion_is_not_used_up_by_a_wave_that_had_begun(steps: Steps) -> None:
-    steps.finish(0)
-    steps.journal.record(settle(steps.claim(1)[:1]))
+    steps.finish(1)
+    steps.journal.record(settle(steps.claim(2)[:1]))
     steps.restart()
     rollout = steps.rollout(promote="manual", promoted=True)
 
-    assert await rollout.before(1) is None
+    assert await rollout.before(2) is None
     assert steps.logged() == []
 
     for cluster in ("north", "south"):
         steps.journal.record(settle(steps.journal.in_doubt(cluster, after=0, limit=10)))
-    assert await rollout.before(2) is None
+    assert await rollout.before(3) is None
     assert steps.logged() == ["wave.promoted", "wave.started"]
 
 
@@ -255,22 +255,22 @@ async def test_a_promotion_is_not_used_up_by_a_wave_that_had_begun(steps: Steps)
 
 
 async def test_a_check_that_fails_halts_the_run_and_is_made_again_next_time(steps: Steps) -> None:
-    steps.finish(0)
+    steps.finish(1)
     steps.said = "the queue is long"
     rollout = steps.rollout(check={"command": ["true"]})
 
-    held = await rollout.before(1)
+    held = await rollout.before(2)
 
     cause = f"the check after wave 1 of 3 failed: the queue is long; {PROMOTE} without the check"
     assert held == WaveHold(RunState.HALTED, Cause(CauseCode.CHECK_FAILED, cause))
     assert steps.logged() == []
     steps.said = ""
-    assert await rollout.before(1) is None
+    assert await rollout.before(2) is None
     assert steps.logged() == ["wave.started"]
 
 
 async def test_a_check_that_is_cut_short_is_not_held_against_the_run(steps: Steps) -> None:
-    steps.finish(0)
+    steps.finish(1)
 
     async def cut_short(_wave: int) -> str:
         steps.shutdown.request()
@@ -279,7 +279,7 @@ async def test_a_check_that_is_cut_short_is_not_held_against_the_run(steps: Step
     rollout = steps.rollout(check={"command": ["true"]})
     rollout.check = cut_short
 
-    assert await rollout.before(1) is None
+    assert await rollout.before(2) is None
     assert steps.logged() == []
 
 
@@ -287,32 +287,32 @@ async def test_a_check_that_is_cut_short_is_not_held_against_the_run(steps: Step
 
 
 async def test_a_wave_that_has_begun_continues_without_pause_or_check(steps: Steps) -> None:
-    steps.finish(0)
-    steps.claim(1)
+    steps.finish(1)
+    steps.claim(2)
     steps.restart()
     steps.said = "it never holds"
 
-    assert await steps.rollout(pause="10s", promote="manual").before(1) is None
+    assert await steps.rollout(pause="10s", promote="manual").before(2) is None
 
     assert (steps.clock.slept, steps.checked_at, steps.logged()) == ([], [], [])
 
 
 async def test_a_wave_whose_targets_were_released_has_not_begun(steps: Steps) -> None:
-    steps.finish(0)
-    steps.journal.release(steps.claim(1))
+    steps.finish(1)
+    steps.journal.release(steps.claim(2))
 
-    held = await steps.rollout(promote="manual").before(1)
+    held = await steps.rollout(promote="manual").before(2)
 
     assert held is not None
     assert held.state is RunState.PAUSED
 
 
 async def test_a_finished_wave_is_passed_over(steps: Steps) -> None:
-    steps.finish(0)
     steps.finish(1)
+    steps.finish(2)
 
-    assert await steps.rollout(pause="10s").before(0) is None
     assert await steps.rollout(pause="10s").before(1) is None
+    assert await steps.rollout(pause="10s").before(2) is None
 
     assert (steps.clock.slept, steps.logged()) == ([], [])
 
@@ -345,9 +345,9 @@ async def test_a_wave_in_time_is_not_stopped(steps: Steps, deadline: str) -> Non
 
 
 async def test_a_wave_is_verified_after_its_pause_and_before_the_check(steps: Steps) -> None:
-    steps.finish(0)
+    steps.finish(1)
 
-    assert await steps.rollout(pause="10s").before(1) is None
+    assert await steps.rollout(pause="10s").before(2) is None
 
     assert steps.verified_at == [(1, 10.0)]
     assert steps.checked_at == [10.0]
@@ -363,10 +363,10 @@ async def test_a_wave_is_verified_after_its_pause_and_before_the_check(steps: St
 async def test_what_the_verification_found_holds_the_next_wave(
     steps: Steps, code: CauseCode, state: RunState
 ) -> None:
-    steps.finish(0)
+    steps.finish(1)
     steps.found = Cause(code, "3 were reverted")
 
-    held = await steps.rollout(promote="manual").before(1)
+    held = await steps.rollout(promote="manual").before(2)
 
     text = f"after wave 1 of 3: 3 were reverted; {PROMOTE} without the verification"
     assert held == WaveHold(state, Cause(code, text))
@@ -374,8 +374,8 @@ async def test_what_the_verification_found_holds_the_next_wave(
 
 
 async def test_a_promoted_wave_begins_without_the_verification(steps: Steps) -> None:
-    steps.finish(0)
+    steps.finish(1)
 
-    assert await steps.rollout(promoted=True, promote="manual").before(1) is None
+    assert await steps.rollout(promoted=True, promote="manual").before(2) is None
 
     assert steps.verified_at == []

@@ -127,7 +127,7 @@ def look_at_all(path: Path) -> None:
         list(target_json_lines(queries.targets(run)))
         list(queries.latest(run))
         queries.planned(run)
-        for number in range(len(run.waves)):
+        for number in range(1, len(run.waves) + 1):
             run.wave(number)
     preview(path)
 

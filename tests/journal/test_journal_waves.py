@@ -87,14 +87,14 @@ def test_a_claim_stops_at_the_end_of_the_wave_and_continues_from_there(tmp_path:
 
 def test_a_wave_is_open_until_its_last_target_has_ended(tmp_path: Path) -> None:
     with make(tmp_path / "x.run", 10, 90) as run:
-        assert run.wave(0) == WaveProgress(10, 0, 10)
+        assert run.wave(1) == WaveProgress(10, 0, 10)
         north = run.claim("north", limit=100, last=run.waves[0]["north"])
-        assert run.wave(0) == WaveProgress(10, 6, 10)
+        assert run.wave(1) == WaveProgress(10, 6, 10)
         run.record(settle(north))
         south = run.claim("south", limit=100, last=run.waves[0]["south"])
         run.record(settle(south, Reason.REJECTED))
-        assert run.wave(0) == WaveProgress(0, 10, 10, NOON)
-        assert run.wave(1) == WaveProgress(90, 0, 90)
+        assert run.wave(1) == WaveProgress(0, 10, 10, NOON)
+        assert run.wave(2) == WaveProgress(90, 0, 90)
 
 
 def test_waves_are_loaded_when_the_file_is_opened_again(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_waves_are_loaded_when_the_file_is_opened_again(tmp_path: Path) -> None:
 
     with RunFile.open(tmp_path / "x.run", write=True) as run:
         assert run.waves == waves
-        assert run.wave(0).open == 10
+        assert run.wave(1).open == 10
 
 
 def test_too_many_waves_are_refused(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_dependents_are_targets_without_blocks_after_their_owners(run: RunFile) 
 
     with run:
         targets = [one.target for one in queries.targets(run)]
-        sizes = [run.wave(number).targets for number in range(len(run.waves))]
+        sizes = [run.wave(number).targets for number in range(1, len(run.waves) + 1)]
         counted = queries.dependents(run)
     names = [one.name for one in targets]
     assert sorted(sizes) == [1, 3]

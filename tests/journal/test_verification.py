@@ -38,7 +38,7 @@ def targets(run: RunFile) -> list[Target]:
     return [one.target for one in queries.targets(run)]
 
 
-def verify(run: RunFile, *found: Verified, at: float = NOON, wave: int = 0) -> None:
+def verify(run: RunFile, *found: Verified, at: float = NOON, wave: int | None = None) -> None:
     table = VerificationTable(run)
     for pair in zip(targets(run), found, strict=False):
         table.add([pair])

@@ -311,18 +311,18 @@ class Session:
 
     async def _roll_out(self, lanes: Sequence[RunLane], fleet: SessionFleet) -> WaveHold | None:
         rollout = self._rollout(fleet.home)
-        for number, ends in enumerate(self._journal.waves):
+        for number, ends in enumerate(self._journal.waves, 1):
             if hold := await rollout.before(number):
                 return hold
             for lane in lanes:
                 lane.last = ends.get(lane.cluster, 0)
-            wave = self._traces.wave(number + 1, len(self._journal.waves))
+            wave = self._traces.wave(number, len(self._journal.waves))
             async with rollout.deadline(self._stop.request), wave:
                 await self._run(lanes, fleet)
             # The next wave does not begin while targets of this one are open: later a cluster would
             # receive all that it missed at once, without pause and check.
             if self._journal.wave(number).open:
-                self._cut_short = number + 1 < len(self._journal.waves)
+                self._cut_short = number < len(self._journal.waves)
                 return None
         return None
 

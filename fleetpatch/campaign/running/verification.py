@@ -90,7 +90,7 @@ class SessionVerification:
         if tally.open or not tally.applied:
             return
         try:
-            found = await self._verify(self._section, 0, home)
+            found = await self._verify(self._section, None, home)
         except (ClusterError, CredentialsError) as error:
             self.left = [Cause(CauseCode.TARGETS_UNVERIFIED, str(error))]
             return
@@ -102,7 +102,7 @@ class SessionVerification:
             self.left = [self._stop.cause]
 
     async def _verify(
-        self, section: VerifySection, wave: int, home: Sequence[ReadCluster]
+        self, section: VerifySection, wave: int | None, home: Sequence[ReadCluster]
     ) -> Verification | None:
         success = last_success(self._journal, ids_to_verify(self._journal, wave))
         if success is None or self._shutdown.requested:
@@ -121,7 +121,7 @@ class SessionVerification:
             self._counts.base = replace(self._counts.base, verification=found)
         return found
 
-    async def _wait(self, success: float, after: float, wave: int) -> None:
+    async def _wait(self, success: float, after: float, wave: int | None) -> None:
         settings, until = self._settings, success + after
         seconds = until - settings.clock.wall()
         if seconds <= 0:

@@ -27,7 +27,7 @@ from fleetpatch.rules.running.run_state import LEFT_OPEN
 
 def awaits_a_wave(journal: RunFile) -> bool:
     """Return whether a wave after the first one has not begun yet, so that a check comes first."""
-    waves = [journal.wave(number) for number in range(1, len(journal.waves))]
+    waves = [journal.wave(number) for number in range(2, len(journal.waves) + 1)]
     return any(wave.open and not wave.claimed for wave in waves)
 
 
@@ -35,8 +35,8 @@ def wave_incomplete(journal: RunFile, causes: Sequence[Cause]) -> Cause:
     """Say which wave is held open, and what left its targets open."""
     first, *_ = by_gravity(causes) or [LEFT_OPEN]
     waves = len(journal.waves)
-    number = next(n for n in range(waves) if journal.wave(n).open)
-    text = f"wave {number + 1} of {waves} has open targets, so the next one does not begin"
+    number = next(n for n in range(1, waves + 1) if journal.wave(n).open)
+    text = f"wave {number} of {waves} has open targets, so the next one does not begin"
     return Cause(CauseCode.WAVE_INCOMPLETE, f"{text}: {first}")
 
 
@@ -65,19 +65,19 @@ class Rollout(msgspec.Struct):
     promote: bool = False
 
     async def before(self, number: int) -> WaveHold | None:
-        """Pause and check before the wave `number`, from 0; return why it must not begin.
+        """Pause and check before the wave `number`, from 1; return why it must not begin.
 
         Returns None as well if `shutdown` ended the wait early.
         """
         wave = self.journal.wave(number)
         if wave.claimed or not wave.open:
             return None
-        if number and (hold := await self._between(number)):
+        if number > 1 and (hold := await self._after(number - 1)):
             return hold
         if self.shutdown.requested:
             return None
-        events.wave_started(self.log, wave=number + 1, of=self._count, targets=wave.open)
-        self.progress.wave(number + 1, self._count, None)
+        events.wave_started(self.log, wave=number, of=self._count, targets=wave.open)
+        self.progress.wave(number, self._count, None)
         return None
 
     @asynccontextmanager
@@ -93,7 +93,7 @@ class Rollout(msgspec.Struct):
     def _count(self) -> int:
         return len(self.journal.waves)
 
-    async def _between(self, number: int) -> WaveHold | None:
+    async def _after(self, number: int) -> WaveHold | None:
         done = f"wave {number} of {self._count}"
         promote = f"`fleetpatch resume {self.journal.info.run} --promote` begins the next one"
         if self.promote:
@@ -120,7 +120,7 @@ class Rollout(msgspec.Struct):
         return None
 
     async def _pause(self, number: int) -> None:
-        over_at = self.journal.wave(number - 1).over_at
+        over_at = self.journal.wave(number).over_at
         if over_at is None:  # no target of that wave has ended
             return
         until = over_at + self.waves.pause
