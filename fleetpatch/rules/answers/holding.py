@@ -20,6 +20,7 @@ from fleetpatch.rules.answers.further_fields import (
     is_new_or_default,
     is_new_or_kept,
 )
+from fleetpatch.rules.answers.spelling import as_spelled
 from fleetpatch.rules.patching.diff import removes_by_name
 
 Writers: TypeAlias = Collection[str] | None
@@ -59,7 +60,7 @@ def holder(target: Target, change: Change, seen: Seen, writers: Writers, *, lost
 
 def is_stored(change: Change, path: Path, current: Value, wanted: Value, before: Value) -> bool:
     """Return whether `current` is what a server left of `wanted` when it accepted the change."""
-    further = _further(change, path)
+    further, wanted = _further(change, path), as_spelled(path, wanted, current)
     return is_stored_form(current, wanted) or covers(
         current, wanted, before, further, accepted=True
     )

@@ -4,9 +4,7 @@ A server writes the entries of a list as it likes (`1000m` as `1`) and in an ord
 what another manager owns, and merges some fields by rules that it alone knows.
 """
 
-import re
 from collections.abc import Callable, Collection
-from decimal import Decimal
 from typing import Final
 
 from fleetpatch.model.change import Change, PatchType, merges_by_schema
@@ -14,19 +12,7 @@ from fleetpatch.model.equality import deep_equal, is_among
 from fleetpatch.model.fields import ABSENT, Fields, Json, Path, Value
 from fleetpatch.rules.answers.covering import entry_before, map_covers
 from fleetpatch.rules.answers.further_fields import any_further, is_default, is_new_or_changed
-
-_QUANTITY: Final = re.compile(
-    r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d{1,2})|([KMGTPE]i|[numkMGTPE]?))"
-)
-_MAX_QUANTITY_LENGTH: Final = 64
-_UNITS: Final = {
-    "": Decimal(1),
-    **{
-        unit: Decimal(1000) ** power
-        for unit, power in zip("numkMGTPE", (-3, -2, -1, 1, 2, 3, 4, 5, 6), strict=True)
-    },
-    **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)},
-}
+from fleetpatch.rules.answers.spelling import is_same_quantity
 
 _OF_NULL: Final = (ABSENT, None, "0", "")
 """What a server makes of a null: in a map of quantities or of strings it is their zero."""
@@ -108,7 +94,7 @@ def _is_alike(current: Value, wanted: Value, before: Value, *, by_apply: bool) -
             return map_covers(current, wanted, before, further, is_alike)
         if isinstance(current, list) and isinstance(wanted, list):
             return are_alike(current, wanted, before)
-        return deep_equal(current, wanted) or _is_same_quantity(current, wanted)
+        return deep_equal(current, wanted) or is_same_quantity(current, wanted)
 
     return is_alike(current, wanted, before)
 
@@ -122,21 +108,3 @@ def _entries(value: Value) -> Collection[Json]:
             return [*value, *(entry for each in value for entry in _entries(each))]
         case _:
             return ()
-
-
-def _is_same_quantity(one: Value, other: Value) -> bool:
-    amount = _amount(one)
-    return amount is not None and amount == _amount(other)
-
-
-def _amount(value: Value) -> Decimal | None:
-    """The amount of a Kubernetes quantity, None for what is none."""
-    if type(value) not in (str, int, float):
-        return None
-    # Longer texts are none, and would take long to match.
-    text = str(value)
-    found = _QUANTITY.fullmatch(text) if len(text) <= _MAX_QUANTITY_LENGTH else None
-    if found is None:
-        return None
-    number, exponent, unit = found.groups()
-    return Decimal(number + (exponent or "")) * _UNITS[unit or ""]

@@ -105,11 +105,15 @@ def after_read(
         own = change_of_target(change, target)
         step = _overwrite(own, seen, rules, matches=matches, writers=writers)
         return _with_ours(step, ours, target.before)
-    # A patch is carried out as a whole, so the rest is what the server made of it.
-    if ours and (lost or not repeatable):
+    earlier = target.earlier.wrote if target.earlier else {}
+    # Written as ours since then: by a webhook, or by another run that must not be overwritten.
+    rewritten = (ours.keys() & missing.keys()) - earlier.keys()
+    if ours and (rewritten or not repeatable):
+        # It was carried out, so it must not be sent again.
         lacking = not_stored(change, missing, found, target.before)
-        if not (lacking and repeatable):
-            return _end_in_part(lacking, found, seen.resource_version, ours)
+        if not lacking:
+            return End(Reason.SETTLED_BY_READING, "", seen.resource_version, found)
+        return _not_effective(lacking, found, seen.resource_version, wrote=ours)
     if not matches:
         return _with_ours(_NO_LONGER_MATCHES, ours, target.before)
     # Undo must restore the planned values of what we stored ourselves, but for the other fields
@@ -281,9 +285,7 @@ def _ours(
         return stored or (lost and holds(path, current, values[path]))
 
     was_done = writers is not None and any(
-        is_wanted(path, current)
-        # A removal leaves no owner.
-        and (is_owned_by_us(seen, path, writers) or (lost and current is ABSENT))
+        is_wanted(path, current) and is_owned_by_us(seen, path, writers)
         for path, current in found.items()
     )
 
@@ -312,13 +314,6 @@ def _not_effective(missing: Fields, found: Fields, version: str, *, wrote: Field
     stored = {path: value for path, value in (wrote or {}).items() if path not in missing}
     lines += [f"{show(path)} is {show_value(value)}, as wanted" for path, value in stored.items()]
     return End(Reason.NOT_EFFECTIVE, "; ".join(lines), version, wrote)
-
-
-def _end_in_part(lacking: Fields, found: Fields, version: str, ours: Fields) -> End:
-    """End a target whose patch was carried out, and must not or need not be sent again."""
-    if lacking:
-        return _not_effective(lacking, found, version, wrote=ours)
-    return End(Reason.SETTLED_BY_READING, "", version, found)
 
 
 def _overwrite(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fleetpatch.model.change import BodyPatch, Change, PatchType, Restoration
-from fleetpatch.model.fields import ABSENT, Fields, Path
+from fleetpatch.model.fields import ABSENT, Fields, Path, label
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.target import Seen
 from fleetpatch.rules.answers.holding import is_stored
@@ -138,22 +138,6 @@ def test_an_addition_alone_does_not_show_that_our_patch_was_carried_out(lost: bo
     step = read(MERGE, ENV, NO_ENV, seen(now, managed=BY_US), lost=lost)
 
     assert reason(step) is Reason.DRIFTED
-
-
-@pytest.mark.parametrize("s", ["new", ABSENT])
-def test_a_field_that_has_changed_shows_that_a_list_with_defaults_is_the_result(s: Any) -> None:
-    also: tuple[Fields, Fields] = ({S: "old"}, {S: s})
-    now = seen(KEPT_NEW, managed=BY_US, **({} if s is ABSENT else {"s": s}))
-
-    lost = read(MERGE, KEPT_NEW, X_NEW, now, also=also, lost=True)
-    refused = read(MERGE, KEPT_NEW, X_NEW, now, also=also, lost=False)
-    other = read(MERGE, KEPT_NEW, [{"name": "d"}], now, also=also, lost=True)
-
-    assert lost == End(Reason.SETTLED_BY_READING, "", "11", {L: KEPT_NEW, S: s})
-    assert isinstance(refused, Send)
-    # Undo restores the planned value of what we have removed.
-    assert isinstance(other, Send)
-    assert (other.replaces, other.ours) == (None, {S: s})
 
 
 REPLACED = {"op": "replace", "path": "/spec/l", "value": X_NEW}
@@ -354,3 +338,48 @@ def test_a_default_that_a_server_adds_again_is_no_change(default: dict[str, Any]
     there, wanted = [{"name": "c", **default}], [{"name": "c"}]
 
     assert is_stored(BodyPatch(PatchType.STRATEGIC, {}), L, there, wanted, there)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "stored"),
+    [
+        ({"limits": {"cpu": "1000m"}}, {"limits": {"cpu": "1"}}),
+        ([{"name": "c", "args": []}], [{"name": "c"}]),
+        ([{"cpu": "0.5"}, {"cpu": "1Gi"}], [{"cpu": "500m"}, {"cpu": "1073741824"}]),
+        ({}, ABSENT),
+    ],
+)
+@pytest.mark.parametrize("change", [MERGE, JSON])
+def test_a_200_in_the_spelling_of_the_server_is_patched(
+    change: BodyPatch, wanted: Any, stored: Any
+) -> None:
+    answer = seen([] if stored is ABSENT else stored, s=2)
+    path = ("spec", "none") if stored is ABSENT else L
+
+    ended = after_patch(change, {path: wanted, S: 2}, "10", answer, before={S: 1})
+
+    assert ended.reason is Reason.PATCHED
+
+
+@pytest.mark.parametrize(
+    ("wanted", "stored"),
+    [({"cpu": "1000m"}, {"cpu": "2"}), ([{"args": []}], [{"args": ["x"]}]), (["1"], ["1", "1"])],
+)
+def test_a_200_with_another_amount_is_not_effective(wanted: Any, stored: Any) -> None:
+    ended = after_patch(MERGE, {L: wanted}, "10", seen(stored), before={L: 0})
+
+    assert ended.reason is Reason.NOT_EFFECTIVE
+
+
+def test_a_label_is_stored_as_written() -> None:
+    assert not is_stored(MERGE, label("size"), "1", "1000m", ABSENT)
+    assert is_stored(MERGE, L, "1", "1000m", ABSENT)
+
+
+def test_a_field_that_another_writer_removed_does_not_show_that_our_patch_was_carried_out() -> None:
+    now = seen([{"name": "c", "n": 1}], managed=BY_OTHER)
+    also: tuple[Fields, Fields] = ({S: "x"}, {S: ABSENT})
+
+    step = read(MERGE, [{"name": "c", "n": 1}], [{"name": "c"}], now, also=also, lost=True)
+
+    assert isinstance(step, Send)
