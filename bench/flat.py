@@ -26,9 +26,9 @@ from bench.generated_fleet import KINDS, GeneratedCluster, fleet, list_queries, 
 from bench.plans import fleetpatch
 from bench.processes import measure
 from fleetpatch._version import __version__
-from fleetpatch.campaign.running.apply import open_alone
 from fleetpatch.campaign.running.limits import RunLimits
 from fleetpatch.campaign.running.live import LiveCounts
+from fleetpatch.campaign.running.open_run import open_alone
 from fleetpatch.campaign.settings import NoProgress, Settings
 from fleetpatch.engine.clock import SystemClock
 from fleetpatch.engine.survey import Survey

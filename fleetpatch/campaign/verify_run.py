@@ -5,8 +5,8 @@ from pathlib import Path
 
 from fleetpatch.campaign.clusters import clusters_of_run
 from fleetpatch.campaign.integrity import plan_of
-from fleetpatch.campaign.running.apply import open_alone
 from fleetpatch.campaign.running.log import open_log_of
+from fleetpatch.campaign.running.open_run import open_alone
 from fleetpatch.campaign.servers import require_same_servers
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.usage import usage_of, warnings_of

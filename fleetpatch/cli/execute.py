@@ -12,7 +12,8 @@ import typer
 from msgspec.structs import replace
 
 from fleetpatch.campaign.planning.plan import expand
-from fleetpatch.campaign.running.apply import PlanLock, apply
+from fleetpatch.campaign.running.apply import apply
+from fleetpatch.campaign.running.open_run import PlanLock
 from fleetpatch.campaign.settings import ApplyOptions, Settings
 from fleetpatch.campaign.view import preview, summarize
 from fleetpatch.cli import signals

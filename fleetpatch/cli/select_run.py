@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from fleetpatch.campaign.running.apply import plan_lock
 from fleetpatch.campaign.running.log import refusals_logged
+from fleetpatch.campaign.running.open_run import plan_lock
 from fleetpatch.campaign.running.window import require_open_window
 from fleetpatch.campaign.servers import ServerComparison
 from fleetpatch.campaign.settings import ApplyOptions, Settings

@@ -18,8 +18,8 @@ from fleetpatch.campaign.integrity import plan_of
 from fleetpatch.campaign.planning.new_run import log_expansion, new_run
 from fleetpatch.campaign.planning.undo_survey import UndoSurvey
 from fleetpatch.campaign.running import steering
-from fleetpatch.campaign.running.apply import open_for_writing
 from fleetpatch.campaign.running.log import open_log_of
+from fleetpatch.campaign.running.open_run import open_for_writing
 from fleetpatch.campaign.running.session import Session
 from fleetpatch.campaign.servers import require_same_servers
 from fleetpatch.campaign.settings import Settings, Stop

@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-from fleetpatch.campaign.running.apply import open_alone
 from fleetpatch.campaign.running.log import log_latest_outcomes, open_log_of
+from fleetpatch.campaign.running.open_run import open_alone
 from fleetpatch.campaign.running.steering import cause_of
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.engine import events
