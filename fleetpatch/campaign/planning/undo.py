@@ -18,14 +18,13 @@ from fleetpatch.campaign.integrity import plan_of
 from fleetpatch.campaign.planning.new_run import log_expansion, new_run
 from fleetpatch.campaign.planning.undo_survey import UndoSurvey
 from fleetpatch.campaign.running import steering
-from fleetpatch.campaign.running.log import open_log_of
+from fleetpatch.campaign.running.doubtful import settle_doubtful
 from fleetpatch.campaign.running.open_run import open_for_writing
-from fleetpatch.campaign.running.session import Session
 from fleetpatch.campaign.servers import require_same_servers
-from fleetpatch.campaign.settings import Settings, Stop
+from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.usage import usage_of, warnings_of
 from fleetpatch.campaign.view import summarize
-from fleetpatch.errors import NothingToUndo, Refused
+from fleetpatch.errors import NothingToUndo
 from fleetpatch.journal import meta, queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import campaigns
@@ -49,7 +48,7 @@ async def undo(
         require_same_servers(journal.info, plan_of(journal))
         if journal.info.dry_run:
             raise NothingToUndo(f"{journal.info.run}: it was a dry run and changed nothing to undo")
-        await _settle_doubtful(journal, settings)
+        await settle_doubtful(journal, settings)
         earlier = _earlier_undos(journal.info.run, settings)
         try:
             return await _plan(journal, settings, new_file, _put_back(earlier))
@@ -72,20 +71,6 @@ def _put_back(undos: Sequence[RunEntry]) -> set[ObjectId]:
             for outcome in (Outcome.APPLIED, Outcome.UNCHANGED):
                 found.update(queries.ended_objects(journal, outcome))
     return found
-
-
-async def _settle_doubtful(journal: RunFile, settings: Settings) -> None:
-    """Settle the targets in doubt by reading them. Raises Refused if some cannot be read."""
-    summary = queries.summary(journal)
-    if not summary.tally.in_doubt:
-        return
-    with open_log_of(journal.path, journal.info.run, settings) as log:
-        summary = await Session(journal, summary, settings, log, Stop(), read_only=True).run()
-    if summary.tally.in_doubt:
-        raise Refused(
-            f"{journal.path}: {summary.tally.in_doubt} targets may have been changed and cannot be "
-            f"read ({summary.cause}); undo it when the server can be reached"
-        )
 
 
 async def _plan(
