@@ -18,6 +18,7 @@ from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import campaigns, catalog, folders, heartbeat, run_names
 from fleetpatch.journal.runs.campaigns import Campaign
 from fleetpatch.journal.runs.catalog import RunEntry
+from fleetpatch.journal.runs.undo_tree import has_begun
 from fleetpatch.model.run import RunState
 from fleetpatch.report.rotation import rotated
 
@@ -122,9 +123,14 @@ def _reasons(selected: Sequence[RunEntry], known: Sequence[RunEntry]) -> dict[Pa
     # An undo last: it may go if the run that it has undone goes, too.
     going = {entry.run for entry in selected if not found[entry.path]}
     staying = {entry.run for entry in known} - going
-    for entry in selected:
-        if not found[entry.path]:
-            found[entry.path] = _reason_of_undo(entry, staying)
+    more = True
+    while more:
+        more = False
+        for entry in selected:
+            if not found[entry.path] and (why := _reason_of_undo(entry, staying)):
+                # An undo that stays keeps its own undo: else it would seem not to be undone.
+                found[entry.path], more = why, True
+                staying.add(entry.run)
     return {path: why for path, why in found.items() if why}
 
 
@@ -144,7 +150,7 @@ def _reason(entry: RunEntry, put_back: Collection[str]) -> str:
 
 
 def _reason_of_undo(entry: RunEntry, staying: Collection[str]) -> str:
-    if entry.info is None or entry.state is not RunState.FINISHED:
+    if entry.info is None or not (entry.state is RunState.FINISHED or has_begun(entry)):
         return ""
     if entry.info.undo_of not in staying:
         return ""

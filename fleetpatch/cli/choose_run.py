@@ -5,15 +5,24 @@
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from fleetpatch.campaign.view import summarize
 from fleetpatch.errors import RunFileError, UsageError
 from fleetpatch.journal.runs.campaigns import Campaign, complete_undo_by_run
 from fleetpatch.journal.runs.catalog import RunEntry, planned_at
+from fleetpatch.journal.runs.undo_tree import has_begun
 from fleetpatch.model.run import RunState, Summary
 from fleetpatch.report.wording import command
+
+
+class ToUndo(NamedTuple):
+    """The runs to undo, and the undos of all runs with changes: none of them is left if all are."""
+
+    runs: list[Summary]
+    undone: Mapping[str, str]
 
 
 def to_apply(found: Path | Campaign) -> Path:
@@ -81,14 +90,13 @@ def to_read(found: Path | Campaign) -> list[Path]:
     return [one.path for one in shown]
 
 
-def to_undo(found: Path | Campaign, since: float | None) -> list[Summary]:
+def to_undo(found: Path | Campaign, since: float | None) -> ToUndo:
     """Return the runs that `undo` puts back, newest first: those with targets that are not back.
 
-    Of a campaign that was put back already, that is its earliest run, so that its undo is shown.
     Raises UsageError if no run has changed anything, and RunFileError if one cannot be read.
     """
     if isinstance(found, Path):
-        return [summarize(found)]
+        return ToUndo([summarize(found)], {})
     since_then = [one for one in found.runs if since is None or planned_at(one.path) >= since]
     require_readable(
         since_then,
@@ -96,13 +104,21 @@ def to_undo(found: Path | Campaign, since: float | None) -> list[Summary]:
         " their names",
     )
     _report_problems(found)
-    put_back = complete_undo_by_run([*found.undos, *found.runs])
+    entries = [*found.undos, *found.runs]
+    put_back = complete_undo_by_run(entries)
+    # One that had nothing to send leaves it to the next undo to look again.
+    idle = {one.run for one in found.undos if not has_begun(one)}
     started = [one for one in found.started if one in since_then]
     changed = [one for entry in started if (one := summarize(entry.path)).may_have_changed]
     if not changed:
         when = "" if since is None else " since then"
         raise UsageError(f"{found.name}: no run of it has changed anything{when}; nothing to undo")
-    return [one for one in changed if one.info.run not in put_back] or changed[-1:]
+    # The process of the undo may have been killed before it noted that it was complete.
+    again = {"", *idle}
+    runs = [one for one in changed if put_back.get(one.info.run, "") in again or one.undone_in_part]
+    # Where other runs are to be undone, those that were looked at are not looked at again.
+    undone = {one.info.run: put_back.get(one.info.run, "") for one in changed}
+    return ToUndo([one for one in runs if not undone[one.info.run]] or runs, undone)
 
 
 def to_verify(found: Path | Campaign) -> list[Path]:

@@ -9,6 +9,7 @@ import msgspec
 
 from fleetpatch.campaign.running.log import refusals_logged
 from fleetpatch.campaign.running.open_run import plan_lock
+from fleetpatch.campaign.running.other_undos import require_current
 from fleetpatch.campaign.running.window import require_open_window
 from fleetpatch.campaign.servers import ServerComparison
 from fleetpatch.campaign.settings import ApplyOptions, Settings
@@ -19,6 +20,7 @@ from fleetpatch.cli.execute import carry_out, expand_with_progress
 from fleetpatch.cli.options import Output
 from fleetpatch.cli.output import print_rehearsal, print_warnings
 from fleetpatch.errors import NothingMatched, UsageError
+from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import campaigns
 from fleetpatch.journal.runs.catalog import RunEntry
 from fleetpatch.model.plan.load import PlanFile, load_plan
@@ -211,11 +213,24 @@ def require_not_undone(planned: Summary, settings: Settings) -> None:
     if not planned.undone_by:
         return
     campaign = campaigns.read(settings.runs, campaigns.name_of(planned.info.run))
-    if undo := campaigns.begun_undo_by_run([*campaign.runs, *campaign.undos]).get(planned.info.run):
+    undone = campaigns.begun_undo_by_run([*campaign.runs, *campaign.undos])
+    if undo := undone.get(planned.info.run):
+        advice = "apply its plan again, which makes a new run"
+        if of := planned.info.undo_of:
+            advice = f"`{command('undo', of, *planned.words[1:])}` puts back what is left"
         raise UsageError(
-            f"{planned.info.run}: this run was undone by {undo} and cannot be continued; apply its "
-            "plan again, which makes a new run"
+            f"{planned.info.run}: this run was undone by {undo} and cannot be continued; {advice}"
         )
+
+
+def require_current_undo(planned: Summary, settings: Settings) -> None:
+    """Raise UsageError if the run is an undo that may not be carried out any more.
+
+    `apply` checks it again; here it is checked before a question is asked.
+    """
+    if planned.info.undo_of:
+        with RunFile.open(Path(planned.run_file), check=False) as undo:
+            require_current(undo, settings)
 
 
 def _explain_difference(elsewhere: RunEntry, servers: ServerComparison) -> None:

@@ -5,7 +5,7 @@ planned only when that of the later run has ended.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,11 +15,15 @@ from msgspec.structs import replace
 
 from fleetpatch.campaign.planning.undo import undo
 from fleetpatch.campaign.settings import ApplyOptions, Settings
+from fleetpatch.campaign.view import summarize
+from fleetpatch.cli.choose_run import ToUndo
 from fleetpatch.cli.event_loop import run
 from fleetpatch.cli.execute import ask, code_of, finish
 from fleetpatch.cli.options import Output
+from fleetpatch.cli.output import print_summary
 from fleetpatch.errors import Exit, NothingToUndo, UsageError
 from fleetpatch.journal.runs.campaigns import Campaign
+from fleetpatch.journal.runs.catalog import run_path
 from fleetpatch.model.run import RunState, Summary
 from fleetpatch.report.progress import watch_planning
 from fleetpatch.report.runs import run_lines
@@ -34,6 +38,7 @@ class Extent(msgspec.Struct, frozen=True):
     all_runs: bool
     since: float | None
     run_file: Path | None
+    new: bool = False
 
     def require_fitting(self, found: Path | Campaign) -> None:
         """Raise UsageError if options for a plan's name are used with a run."""
@@ -45,7 +50,7 @@ class Extent(msgspec.Struct, frozen=True):
 
 
 def undo_runs(
-    runs: Sequence[Summary],
+    found: ToUndo,
     settings: Settings,
     output: Output,
     extent: Extent,
@@ -58,6 +63,9 @@ def undo_runs(
     It ends with the first undo that is not finished. Raises UsageError if several runs are not
     confirmed.
     """
+    runs = found.runs
+    if not runs:
+        raise typer.Exit(_show_undone(found.undone, settings, output, extent.what))
     settings.monitor.summarized(runs[0])
     if len(runs) == 1:
         planned = _planned(runs[0], settings, extent)
@@ -94,12 +102,34 @@ def _planned(undone: Summary, settings: Settings, extent: Extent) -> Summary:
     """Plan the undo of one run, with progress; return the undo that has put it back, if any."""
     with watch_planning(sys.stderr) as progress:
         watched = replace(settings, progress=progress)
-        work = partial(undo, undone.run_file, watched, new_file=extent.run_file)
+        work = partial(undo, undone.run_file, watched, new_file=extent.run_file, new=extent.new)
         planned = run(work)
     if planned.state is RunState.FINISHED:
         done = f"{undone.info.run} is undone already, by {planned.info.run}; nothing was sent."
         sys.stderr.write(f"{done}\n")
+    elif planned.state is not RunState.PLANNED:
+        resuming = f"Resuming the unfinished undo {planned.info.run}"
+        sys.stderr.write(f"{resuming} (use --new to plan again instead).\n")
     return planned
+
+
+def _show_undone(undone: Mapping[str, str], settings: Settings, output: Output, name: str) -> Exit:
+    """Say by which undos all runs of a plan are undone; return the gravest exit code of these."""
+    summaries = []
+    for run_, undo_ in undone.items():
+        sys.stderr.write(f"{run_} is undone already, by {undo_}; nothing was sent.\n")
+        path = run_path(settings.runs, undo_)
+        if path.is_file():
+            summaries.append(summarize(path))
+    if len(undone) > 1:
+        sys.stderr.write(f"All {len(undone)} runs of {name} are undone.\n")
+    for one in summaries:
+        settings.monitor.summarized(one)
+        if output is Output.JSON or len(summaries) == 1:
+            print_summary(one, settings, output)
+    if output is not Output.JSON and len(summaries) > 1:
+        write(run_lines(summaries), sys.stdout)
+    return max(map(code_of, summaries), default=Exit.OK)
 
 
 def _confirm(runs: Sequence[Summary], extent: Extent, *, yes: bool) -> None:

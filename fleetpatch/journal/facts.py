@@ -88,10 +88,10 @@ class RunFacts:
             self.database.put([("reason", reason)])
         self.info = replace(self.info, reason=reason)
 
-    def note_undo(self, run: str) -> None:
-        """Store the name of the run that put this one back; empty if none has."""
+    def note_undo(self, run: str, *, in_part: bool = False) -> None:
+        """Store the name of the run that put this one back, or a part of it; empty if none has."""
         with self.database.transaction():
-            self.database.put([("undone_by", run)])
+            self.database.put([("undone_by", run), ("undone_in_part", int(in_part))])
 
     @property
     def steering(self) -> tuple[Request, ...]:

@@ -190,6 +190,22 @@ def undone_by(database: Database) -> str:
     return database.meta()["undone_by"]
 
 
+def undone_in_part(database: Database) -> bool:
+    """Read whether the run that undid this one has put back only a part of it so far."""
+    return bool(database.meta().get("undone_in_part", 0))
+
+
+def relatives(database: Database) -> bytes | None:
+    """Read what was noted of the other runs when this undo was planned; None in older files."""
+    text = database.meta().get("relatives")
+    return None if text is None else text.encode()
+
+
+def note_relatives(database: Database, noted: bytes) -> None:
+    """Note what is known of the other runs, as JSON, within a transaction."""
+    database.put([("relatives", noted.decode())])
+
+
 def file_of_undone(database: Database) -> str:
     """Read the path of the run file that this undo undoes; empty if it is not known."""
     return unquote(database.meta().get("file_of_undone", ""), errors="surrogateescape")

@@ -105,6 +105,7 @@ def summary(run: RunFile) -> Summary:
             started=started,
             ended=ended,
             undone_by=meta.undone_by(database),
+            undone_in_part=meta.undone_in_part(database),
             outdated=database.outdated,
             partly=meta.partly(database),
             awaits_promotion=_awaits_promotion(run),

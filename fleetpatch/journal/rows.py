@@ -54,6 +54,8 @@ class Meta(TypedDict):
     cause: str
     cause_code: NotRequired[str]
     undone_by: str
+    undone_in_part: NotRequired[Literal[0, 1]]
+    relatives: NotRequired[str]
     writing: int | str
     patch: NonNegative
     get: NonNegative

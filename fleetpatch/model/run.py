@@ -209,7 +209,8 @@ class Summary(msgspec.Struct, frozen=True):
     - `warnings`: the number of each warning text, in the order of the first occurrences.
     - `inconsistent`: the clusters whose survey read a list at more than one resourceVersion.
     - `started`, `ended`: the first claim and the last outcome, in seconds since the epoch, or None.
-    - `undone_by`: the id of the run that undid this one, or empty.
+    - `undone_by`: the id of the run that undid this one, or empty; `undone_in_part`: so far it has
+      put back only a part.
     - `outdated`: the file was copied without its write-ahead log, and may show an earlier state.
     - `partly`: a paused run has targets left only because of circuit breakers.
     - `awaits_promotion`: the next wave begins only with `resume --promote`.
@@ -236,6 +237,7 @@ class Summary(msgspec.Struct, frozen=True):
     started: float | None = None
     ended: float | None = None
     undone_by: str = ""
+    undone_in_part: bool = False
     outdated: bool = False
     partly: bool = False
     awaits_promotion: bool = False

@@ -13,7 +13,7 @@ def state_of(run: Summary) -> str:
     """Return the state of a run as the tables of runs name it, such as `finished, undone`."""
     state = "cancelled" if run.cause_code == CauseCode.CANCELLED else run.state.value
     if run.undone_by:
-        state = f"{state}, undone"
+        state = f"{state}, undone in part" if run.undone_in_part else f"{state}, undone"
     return f"{state} (dry run)" if run.info.dry_run else state
 
 

@@ -59,7 +59,8 @@ def foot_lines(
         yield f"Undoes:   {clean(summary.info.undo_of)}"
     if summary.undone_by:
         status = command("status", summary.undone_by, *summary.words[1:])
-        yield f"Undone:   by {clean(summary.undone_by)}  ({status} shows its state)"
+        part = "in part, " if summary.undone_in_part else ""
+        yield f"Undone:   {part}by {clean(summary.undone_by)}  ({status} shows its state)"
     yield from _steer(summary) if is_live else _next(summary)
 
 
@@ -179,7 +180,8 @@ def steps(summary: Summary) -> Iterator[Step]:
         yield Step(targets, "lists what was put back since; `apply` of the plan changes it again")
     if step := _continuing(summary):
         yield step
-    has_changed = summary.may_have_changed and not info.dry_run and not summary.undone_by
+    stands = not summary.undone_by or summary.undone_in_part
+    has_changed = summary.may_have_changed and not info.dry_run and stands
     if has_changed and not summary.is_cancelled:
         yield _undo(summary)
 
@@ -193,6 +195,11 @@ def _undo(summary: Summary) -> Step:
     return Step(command("undo", *summary.words), "puts back what the run changed")
 
 
+def _undo_of_rest(undo: Summary) -> Step:
+    # Undos are planned again, and the undo of an undo would bring the change back.
+    return Step(command("undo", undo.info.undo_of, *undo.words[1:]), "puts back what is left")
+
+
 def _continuing(summary: Summary) -> Step | None:
     """Return the command that continues an unfinished run; None if there is nothing to continue."""
     resume = command("resume", *summary.words)
@@ -202,7 +209,7 @@ def _continuing(summary: Summary) -> Step | None:
         return None
     rest = "continues with the pending targets"
     if summary.is_cancelled:
-        return _undo(summary)
+        return _undo_of_rest(summary) if summary.info.undo_of else _undo(summary)
     if summary.state is RunState.PLANNED:
         return Step(command("apply", *summary.words), "begins the run")
     if summary.awaits_promotion:

@@ -252,6 +252,8 @@ def test_an_undo_puts_back_what_it_reaches_and_warns_of_the_rest(
     assert ended.json["outcomes"]["pending"] == applied["targets"] - mine
 
     served["a"].stop()
-    again = call("undo", run, "--yes")
-    assert (again.code, again.out) == (1, "")
+    again = call("undo", run, "--yes", "-o", "json")
+    assert (again.code, again.json["run"]) == (3, ended.json["run"])
+    new = call("undo", run, "--new", "--yes")
+    assert (new.code, new.out) == (1, "")
     assert len(list(tool.state.glob("runs/undo-*.run"))) == 1

@@ -77,7 +77,9 @@ def test_a_run_that_is_going_can_be_neither_undone_nor_forgotten(
     assert len(list((tool.state / "runs").glob("*.run"))) == 1
 
 
-def test_of_two_undos_the_second_finds_everything_back(tool: Tool, server: SandboxServer) -> None:
+def test_of_two_undos_the_second_is_refused_when_the_first_has_begun(
+    tool: Tool, server: SandboxServer
+) -> None:
     assert tool.run("apply", "plan.yaml", *FAST).code == 0
     previewed = [tool.run("undo", "paint") for _ in range(2)]
     assert [one.code for one in previewed] == [2, 2]
@@ -85,12 +87,13 @@ def test_of_two_undos_the_second_finds_everything_back(tool: Tool, server: Sandb
 
     # Both were planned before either was carried out.
     first = tool.run("apply", undos[0], *FAST)
+    sent = server.sent()
     second = tool.run("apply", undos[1], *FAST)
 
     assert first.json["outcomes"]["applied"] == 100
-    assert second.json["outcomes"]["failed"] == 0
+    assert second.code == 2
+    assert f"{undos[0]} has sent patches since this undo was planned" in second.err
     assert not any("colour" in labels for labels in labels_of(server))
-    sent = server.sent()
     assert tool.run("undo", "paint", "--yes").code == 0
     assert server.sent() == sent
 

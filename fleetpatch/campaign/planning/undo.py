@@ -5,10 +5,10 @@ fields still have the values that the run left; the others end as `skipped: drif
 targets that failed while part of the change was stored. Targets in doubt are read first, so that a
 change that was applied and never confirmed is undone as well. Then all objects are read
 (`fleetpatch.campaign.planning.undo_survey`), so that only those are sent that are not back already.
-What an earlier undo has put back is not undone again.
+What an earlier undo has put back is not undone again. An undo that is unfinished is continued.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -16,10 +16,17 @@ from fleetpatch.campaign.change import change_of
 from fleetpatch.campaign.clusters import clusters_of_run
 from fleetpatch.campaign.integrity import plan_of
 from fleetpatch.campaign.planning.new_run import log_expansion, new_run
+from fleetpatch.campaign.planning.put_back import objects_put_back
 from fleetpatch.campaign.planning.undo_survey import UndoSurvey
 from fleetpatch.campaign.running import steering
 from fleetpatch.campaign.running.doubtful import settle_doubtful
 from fleetpatch.campaign.running.open_run import open_for_writing
+from fleetpatch.campaign.running.other_undos import (
+    note_relatives,
+    outdated_by,
+    settle_others,
+    tree_of,
+)
 from fleetpatch.campaign.servers import require_same_servers
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.usage import usage_of, warnings_of
@@ -29,18 +36,23 @@ from fleetpatch.journal import meta, queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import campaigns
 from fleetpatch.journal.runs.catalog import RunEntry, run_path
+from fleetpatch.journal.runs.undo_tree import UndoTree
 from fleetpatch.journal.unread import ObjectId
-from fleetpatch.model.outcome import Outcome
 from fleetpatch.model.plan.digest import undo_digest
 from fleetpatch.model.run import RunInfo, Summary
 
 
 async def undo(
-    run_file: Path | str, settings: Settings | None = None, *, new_file: Path | None = None
+    run_file: Path | str,
+    settings: Settings | None = None,
+    *,
+    new_file: Path | None = None,
+    new: bool = False,
 ) -> Summary:
-    """Plan the undo of `run_file`; return the summary of a new run for `apply`.
+    """Plan the undo of `run_file`; return the summary of a run for `apply`.
 
-    If earlier undos have put back all of it, that is the summary of the newest one. Raises
+    That is an undo of it that has begun and is unfinished, unless `new` or `new_file` asks for a
+    new one. If earlier undos have put back all of it, it is the newest of them. Raises
     NothingToUndo, Refused if a target in doubt cannot be read, and as `apply`.
     """
     run_file, settings = Path(run_file), settings or Settings()
@@ -49,32 +61,35 @@ async def undo(
         if journal.info.dry_run:
             raise NothingToUndo(f"{journal.info.run}: it was a dry run and changed nothing to undo")
         await settle_doubtful(journal, settings)
-        earlier = _earlier_undos(journal.info.run, settings)
+        tree = tree_of(journal, settings)
+        if not (new or new_file) and (unfinished := _unfinished(tree, journal.info.run)):
+            return summarize(unfinished.path)
+        await settle_others(tree, journal.info.run, settings)
+        tree = tree_of(journal, settings)
         try:
-            return await _plan(journal, settings, new_file, _put_back(earlier))
+            return await _plan(journal, settings, new_file, tree)
         except NothingToUndo:
-            if not earlier:
+            if not (earlier := tree.standing(journal.info.run)):
                 raise
+            # The process of that undo may have been killed before it did.
+            if undone := tree.undone(journal.info.run):
+                journal.note_undo(undone.by, in_part=not undone.whole)
     return summarize(earlier[0].path)
 
 
-def _earlier_undos(run: str, settings: Settings) -> list[RunEntry]:
-    campaign = campaigns.read(settings.runs, campaigns.name_of(run))
-    return campaigns.begun_undos_of([*campaign.undos, *campaign.runs], run)
+def _unfinished(tree: UndoTree, run: str) -> RunEntry | None:
+    """Return the undo of a run that is to be continued; None if a new one is to be planned.
 
-
-def _put_back(undos: Sequence[RunEntry]) -> set[ObjectId]:
-    """Return the clusters and the uids of the objects that these undos found or put back."""
-    found = set[ObjectId]()
-    for one in undos:
-        with RunFile.open(one.path, check=False) as journal:
-            for outcome in (Outcome.APPLIED, Outcome.UNCHANGED):
-                found.update(queries.ended_objects(journal, outcome))
-    return found
+    One that has sent nothing is not continued: its run may have gone on since.
+    """
+    for one in tree.standing(run):
+        if one.is_unfinished and not tree.undone(one.run) and not outdated_by(one.path, tree):
+            return one
+    return None
 
 
 async def _plan(
-    journal: RunFile, settings: Settings, new_file: Path | None, put_back: Collection[ObjectId]
+    journal: RunFile, settings: Settings, new_file: Path | None, tree: UndoTree
 ) -> Summary:
     info, plan, started = (
         _info(journal.info, settings),
@@ -82,6 +97,7 @@ async def _plan(
         settings.clock.monotonic(),
     )
     path = new_file or run_path(settings.runs, info.run)
+    put_back = objects_put_back(tree, journal.info.run)
     async with AsyncExitStack() as stack:
         clusters = await stack.enter_async_context(clusters_of_run(journal.info, plan, settings))
         planned = RunFile.create(path, info, now=settings.clock.wall)
@@ -99,6 +115,7 @@ async def _plan(
             planned.count_planning(usage_of(clusters, elapsed), warnings_of(clusters))
             with planned.database.transaction():
                 meta.note_file_of_undone(planned.database, journal.path)
+                note_relatives(planned, tree)
         with planned:
             return log_expansion(planned, clusters, settings)
 

@@ -8,9 +8,10 @@ from fleetpatch.campaign.integrity import plan_of
 from fleetpatch.campaign.running.check_command import require_check_program
 from fleetpatch.campaign.running.log import open_log_of
 from fleetpatch.campaign.running.open_run import PlanLock, open_for_writing
+from fleetpatch.campaign.running.other_undos import end_others, require_current
 from fleetpatch.campaign.running.session import Session
 from fleetpatch.campaign.running.traces import note_end, run_span
-from fleetpatch.campaign.running.undone import noted_in_undone
+from fleetpatch.campaign.running.undone import note_in_undone, noted_in_undone
 from fleetpatch.campaign.running.waves import awaits_a_wave
 from fleetpatch.campaign.servers import require_same_servers
 from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop
@@ -35,7 +36,8 @@ async def apply(
     plan, if the caller holds it.
 
     Raises Locked, RunFileError, LogError and KubeconfigError, and UsageError if the run was planned
-    on other servers than its plan leads to now. What servers refuse is in the summary instead.
+    on other servers than its plan leads to now, or is an undo that is outdated. What servers refuse
+    is in the summary instead.
     """
     run_file, settings = Path(run_file), settings or Settings()
     options = options or ApplyOptions()
@@ -44,6 +46,8 @@ async def apply(
         if summary.state is RunState.FINISHED or (
             summary.state is RunState.HALTED and not options.resume_halted
         ):
+            if journal.info.undo_of and summary.state is RunState.FINISHED:
+                note_in_undone(journal, settings)
             # One line for a nightly call that had nothing to do.
             with open_log_of(run_file, journal.info.run, settings) as log:
                 events.run_finished(log, summary)
@@ -57,6 +61,8 @@ async def apply(
             journal.accept_failures(summary.tally.failed)
         if settings.reason:
             journal.set_reason(settings.reason)
+        if journal.info.undo_of:
+            await end_others(journal, require_current(journal, settings), settings)
         with (
             noted_in_undone(journal, settings),
             open_log_of(run_file, journal.info.run, settings) as log,

@@ -1,18 +1,22 @@
-"""Notes in a run which undo has put its changes back.
+"""Notes in runs which undo has put their changes back.
 
 The note is written before the undo sends anything, so that a run is never continued whose undo was
-killed, and removed again if the undo has put nothing back.
+killed. After the session it is what the undo has put back by then: all, a part, or nothing. An undo
+of an undo changes what the first run says as well, whose change stands again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from fleetpatch import files
+from fleetpatch.campaign.running.other_undos import tree_of
 from fleetpatch.campaign.settings import Settings
-from fleetpatch.errors import RunFileError
+from fleetpatch.errors import FleetpatchError, RunFileError
 from fleetpatch.journal import flock, meta, queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import catalog, heartbeat
+from fleetpatch.journal.runs.undo_tree import Undone, UndoTree
 
 
 @contextmanager
@@ -22,41 +26,67 @@ def noted_in_undone(undo: RunFile, settings: Settings) -> Iterator[None]:
     Without an open target nothing is sent, and nothing is noted. A run file that was moved or
     removed cannot be noted in, which does not hinder the undo.
     """
-    undone = _file_of_undone(undo, settings)
-    if undone is None or not queries.summary(undo).tally.open:
+    if not undo.info.undo_of or not queries.summary(undo).tally.open:
         yield
         return
-    former = _note(undone, undo.info.run, settings)
+    before = tree_of(undo, settings)
+    files = _files_of_undone(undo, before, settings)
+    begun = before.as_begun(undo.info.run)
+    for number, (run, path) in enumerate(files.items()):
+        _note(path, begun.undone(run), settings, must_be_free=number == 0)
     try:
         yield
     finally:
-        if former is not None and not queries.summary(undo).tally.applied:
-            _note(undone, former, settings)
-
-
-def _file_of_undone(undo: RunFile, settings: Settings) -> Path | None:
-    name = undo.info.undo_of
-    if not name:
-        return None
-    folders = (undo.path.parent, settings.runs)
-    for path in (
-        Path(meta.file_of_undone(undo.database)),
-        *(catalog.run_path(one, name) for one in folders),
-    ):
-        if path.is_file() and catalog.read_entry(path).run == name:
-            return path
-    return None
-
-
-def _note(run_file: Path, undo: str, settings: Settings) -> str | None:
-    """Note the undo in a run file; return the one that was noted before, None if that fails."""
-    heartbeat.refuse_elsewhere(run_file)
-    with flock.hold(flock.beside(run_file), str(run_file)):
         try:
-            with RunFile.open(run_file, write=True, now=settings.clock.wall) as run:
-                former = queries.summary(run).undone_by
-                run.note_undo(undo)
-                return former
-        except RunFileError as error:
-            settings.warn(f"{error}: the undo cannot be noted there")
-            return None
+            # One that has put nothing back leaves everything as it was.
+            after = tree_of(undo, settings) if queries.summary(undo).tally.applied else before
+            for run, path in files.items():
+                _note(path, after.undone(run), settings)
+        except FleetpatchError as error:
+            settings.warn(f"{error}: what the undo has put back cannot be noted")
+
+
+def note_in_undone(undo: RunFile, settings: Settings) -> None:
+    """Note what a finished undo has put back: its process may have been killed before it did."""
+    tree = tree_of(undo, settings)
+    for run, path in _files_of_undone(undo, tree, settings).items():
+        _note(path, tree.undone(run), settings)
+
+
+def _files_of_undone(undo: RunFile, tree: UndoTree, settings: Settings) -> Mapping[str, Path]:
+    """Return the run files of the run that is undone, of the run that this one undoes, and so on.
+
+    They are those that are there.
+    """
+    found: dict[str, Path] = {}
+    of = undo.info.undo_of
+    folders = (undo.path.parent, settings.runs)
+    for run in tree.ancestors(undo.info.run):
+        entry = tree.entry(run)
+        paths = [entry.path] if entry else []
+        paths += [catalog.run_path(one, run) for one in folders]
+        if run == of and (noted := meta.file_of_undone(undo.database)):
+            paths.insert(0, Path(noted))
+        for path in paths:
+            if files.is_regular(path) and catalog.read_entry(path).run == run:
+                found[run] = path
+                break
+    return found
+
+
+def _note(
+    run_file: Path, undone: Undone | None, settings: Settings, *, must_be_free: bool = False
+) -> None:
+    """Note in a run file what has undone it. Raises Locked only if the run `must_be_free`."""
+    by, in_part = (undone.by, not undone.whole) if undone else ("", False)
+    try:
+        heartbeat.refuse_elsewhere(run_file)
+        with (
+            flock.hold(flock.beside(run_file), str(run_file)),
+            RunFile.open(run_file, write=True, now=settings.clock.wall) as run,
+        ):
+            run.note_undo(by, in_part=in_part)
+    except FleetpatchError as error:
+        if must_be_free and not isinstance(error, RunFileError):
+            raise
+        settings.warn(f"{error}: the undo cannot be noted there")

@@ -33,6 +33,7 @@ from fleetpatch.cli.options import (
     YesOption,
     named_once,
 )
+from fleetpatch.model.run import RunState
 
 if TYPE_CHECKING:
     from fleetpatch.campaign.settings import ApplyOptions, Settings
@@ -174,6 +175,8 @@ def _apply_run(
         planned = summarize_to_resume(to_apply(find_run(settings.runs, what)))
         settings.monitor.summarized(planned)
         select_run.require_not_undone(planned, settings)
+        if planned.state is not RunState.FINISHED:
+            select_run.require_current_undo(planned, settings)
         select_run.require_run_digest(planned, choice.digest, what)
         select_run.require_run_options(what, planned, choice)
     carry_out(planned, settings, output, yes=yes, options=options)

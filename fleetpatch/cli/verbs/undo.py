@@ -40,6 +40,9 @@ def command(
         ),
     ] = False,
     since: SinceOption = None,
+    new: Annotated[
+        bool, typer.Option("--new", help="Plan again, even if an unfinished undo can be resumed.")
+    ] = False,
     run_file: RunFileOption = None,
     rate: RateOption = None,
     concurrency: ConcurrencyOption = None,
@@ -62,8 +65,8 @@ def command(
 
     A plan's name means all its runs that are not undone, newest first, after one question. With
     --yes and more than one such run, --all-runs or --since is required.
-    An undo is a run of its own, which can be resumed and undone. Values that another writer changed
-    since then stay as they are (skipped: drifted).
+    An undo is a run of its own, which can be undone; one that is unfinished is resumed. Values that
+    another writer changed since then stay as they are (skipped: drifted).
     """
     load_libraries()
 
@@ -85,7 +88,7 @@ def command(
         log_max_size=log_max_size,
     )
     found = find_run(settings.runs, run)
-    extent = Extent(run, all_runs=all_runs, since=since, run_file=run_file)
+    extent = Extent(run, all_runs=all_runs, since=since, run_file=run_file, new=new)
     extent.require_fitting(found)
     options = ApplyOptions(rate=rate, concurrency=concurrency)
     undo_runs(to_undo(found, since), settings, output, extent, options, yes=yes)

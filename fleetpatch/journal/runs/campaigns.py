@@ -15,6 +15,7 @@ from fleetpatch import files
 from fleetpatch.errors import Locked, UsageError
 from fleetpatch.journal.runs import catalog, run_names
 from fleetpatch.journal.runs.catalog import RunEntry
+from fleetpatch.journal.runs.undo_tree import UndoTree
 from fleetpatch.model.run import RunInfo, RunState
 from fleetpatch.model.text import clean
 
@@ -185,69 +186,29 @@ def unfinished(
 
 
 def begun_undo_by_run(entries: Sequence[RunEntry]) -> dict[str, str]:
-    """Map the name of each run that was undone to that of its newest undo.
+    """Map the name of each run that was undone, at least in part, to that of its latest undo.
 
     Such a run is not resumed: its applied targets do not hold the change any more. An undo that has
-    sent nothing has put nothing back, and does not count. One whose file was removed does.
+    sent nothing has put nothing back, and does not count, nor does one that was undone itself. One
+    whose file was removed does.
     """
-    begun = [
-        (entry.info.undo_of, entry.run)
-        for entry in entries
-        if entry.info is not None and entry.info.undo_of and _has_put_back(entry)
-    ]
-    # The newest one is listed first, and the last one of a dict's pairs counts.
-    return _removed_undos(entries) | dict(reversed(begun))
-
-
-def _has_put_back(undo: RunEntry) -> bool:
-    if undo.info is None or undo.info.dry_run or not undo.is_started:
-        return False
-    # The requests of a session that was killed may not be counted.
-    return bool(undo.patches) or undo.state is RunState.RUNNING
-
-
-def _removed_undos(entries: Sequence[RunEntry]) -> dict[str, str]:
-    """Map the runs that name an undo of which there is no run file to that undo."""
-    known = {"", *(entry.run for entry in entries)}
-    return {one.run: one.undone_by for one in entries if one.undone_by not in known}
-
-
-def begun_undos_of(entries: Sequence[RunEntry], run: str) -> list[RunEntry]:
-    """Return the undos of a run that have sent something, newest first.
-
-    An undo that was undone itself is left out.
-    """
-    undone = begun_undo_by_run(entries)
-    return [
-        entry
-        for entry in entries
-        if entry.info is not None
-        and entry.info.undo_of == run
-        and _has_put_back(entry)
-        and entry.run not in undone
-    ]
+    return {run: undone.by for run, undone in UndoTree(entries).undone_runs()}
 
 
 def complete_undo_by_run(entries: Sequence[RunEntry]) -> dict[str, str]:
     """Map the name of each run whose changes were put back to that of the undo that did it.
 
-    An undo counts once it is finished, none of its targets failed, and it was not undone itself.
-    One whose file was removed counts, too.
+    The latest undo counts if it is finished, none of its targets failed, and it was not undone
+    itself. One whose file was removed counts, too.
     """
-    finished = [
-        (entry.info.undo_of, entry.run)
-        for entry in entries
-        if entry.info is not None
-        and entry.info.undo_of
-        and not entry.info.dry_run
-        and (entry.state, entry.cause_code) == (RunState.FINISHED, "")
-    ]
-    found = _removed_undos(entries)
-    # Newest first: whether an undo was undone is known before the run that it has undone is seen.
-    for undone, undo in finished:
-        if undo not in found:
-            found[undone] = undo
-    return found
+    return dict(UndoTree(entries).complete_runs())
+
+
+def related(runs: Path, info: RunInfo) -> list[RunEntry]:
+    """Read the runs and undos of the campaign that a run belongs to. Raises as `read`."""
+    name = name_of(info.run)
+    campaign = read(runs, name.removeprefix(run_names.UNDO) if info.undo_of else name)
+    return [*campaign.undos, *campaign.runs]
 
 
 def _always(_info: RunInfo) -> bool:

@@ -31,9 +31,10 @@ _BEFORE_ALL: Final[Age] = ("19700101T0000", 0.0)
 class RunEntry(msgspec.Struct, frozen=True):
     """A run file in the list of runs; `problem` says in one line why it cannot be read.
 
-    `patches` is the number of PATCHes that its sessions have counted. `is_in_use`: a session on
-    another machine carries the run out, and has not reported on it yet. `undone_by` is the undo
-    that the run file names.
+    `patches` is the number of PATCHes that its sessions have counted. `has_claims`: more may have
+    been sent by a session that was killed. `is_in_use`: a session on another machine carries the
+    run out, and has not reported on it yet. `undone_by` is the undo that the run file names, which
+    has put back a part only if it is `undone_in_part`.
     """
 
     path: Path
@@ -44,6 +45,8 @@ class RunEntry(msgspec.Struct, frozen=True):
     problem: str = ""
     is_in_use: bool = False
     undone_by: str = ""
+    undone_in_part: bool = False
+    has_claims: bool = False
 
     @property
     def run(self) -> str:
@@ -151,12 +154,21 @@ def read_entry(path: Path) -> RunEntry:
         # In use on another machine, where the file must not be opened: its session reports the run.
         if elsewhere := heartbeat.report_elsewhere(path):
             summary = elsewhere.summary
-            return RunEntry(path, summary.info, RunState.RUNNING, patches=summary.usage.patch)
+            sent = summary.usage.patch
+            return RunEntry(path, summary.info, RunState.RUNNING, patches=sent, has_claims=True)
         # Without `check`, which would read all of each file.
         with RunFile.open(path, check=False) as run:
             state, _, cause_code = meta.state(run.database)
-            patches, undone_by = meta.usage(run.database).patch, meta.undone_by(run.database)
-            return RunEntry(path, run.info, state, cause_code, patches, undone_by=undone_by)
+            return RunEntry(
+                path,
+                run.info,
+                state,
+                cause_code,
+                meta.usage(run.database).patch,
+                undone_by=meta.undone_by(run.database),
+                undone_in_part=meta.undone_in_part(run.database),
+                has_claims=bool(run.database.meta()["claims"]),
+            )
     except Locked as error:
         return RunEntry(path, problem=str(error), is_in_use=True)
     except RunFileError as error:
