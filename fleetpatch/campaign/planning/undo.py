@@ -108,14 +108,15 @@ async def _plan(
             names = [cluster.name for cluster in journal.info.clusters]
             await survey.run(clusters, names, plan.pace.in_flight)
             _require_changes(journal, planned, put_back)
+            # Before the seal, which makes it a run that can be carried out.
+            with planned.database.transaction():
+                meta.note_file_of_undone(planned.database, journal.path)
+                note_relatives(planned, tree)
             planned.seal()
             # The digest of an undo covers the seal, which is known only now.
             planned.set_digest(undo_digest(journal.info.run, info.plan, planned.sealed))
             elapsed = settings.clock.monotonic() - started
             planned.count_planning(usage_of(clusters, elapsed), warnings_of(clusters))
-            with planned.database.transaction():
-                meta.note_file_of_undone(planned.database, journal.path)
-                note_relatives(planned, tree)
         with planned:
             return log_expansion(planned, clusters, settings)
 
