@@ -30,9 +30,9 @@ def noted_in_undone(undo: RunFile, settings: Settings) -> Iterator[None]:
         yield
         return
     before = tree_of(undo, settings)
-    files = _files_of_undone(undo, before, settings)
+    undone_files = _files_of_undone(undo, before, settings)
     begun = before.as_begun(undo.info.run)
-    for number, (run, path) in enumerate(files.items()):
+    for number, (run, path) in enumerate(undone_files.items()):
         _note(path, begun.undone(run), settings, must_be_free=number == 0)
     try:
         yield
@@ -40,7 +40,7 @@ def noted_in_undone(undo: RunFile, settings: Settings) -> Iterator[None]:
         try:
             # One that has put nothing back leaves everything as it was.
             after = tree_of(undo, settings) if queries.summary(undo).tally.applied else before
-            for run, path in files.items():
+            for run, path in undone_files.items():
                 _note(path, after.undone(run), settings)
         except FleetpatchError as error:
             settings.warn(f"{error}: what the undo has put back cannot be noted")
