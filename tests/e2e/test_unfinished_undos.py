@@ -6,6 +6,7 @@ Left out: names and files of undos (tests/journal/test_undo_tree.py), one undo (
 """
 
 import json
+import shutil
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -314,3 +315,19 @@ def test_a_cancelled_undo_is_kept_as_long_as_its_run(
 
     assert f"Kept {undo}: it has undone {run}, which is kept" in kept.err
     assert states(tool) == {run: "finished, undone in part", undo: "cancelled"}
+
+
+def test_copies_of_a_planned_run_beside_it_do_not_make_its_undo_outdated(
+    tool: Tool, server: SandboxServer
+) -> None:
+    file = tool.write("plan.yaml", plan("paint", ALL, patch={"labels": {"colour": "red"}}))
+    run_file = tool.folder / "m.run"
+    assert tool.run("plan", file, "--run-file", run_file).code == 0
+    for name in ("a.run", "z.run"):
+        shutil.copy(run_file, tool.folder / name)
+    name_of(tool.run("apply", run_file, *FAST))
+
+    ended = tool.run("undo", run_file, *FAST)
+
+    assert ended.code == 0, ended.err
+    assert set(colours(server)) == {None}

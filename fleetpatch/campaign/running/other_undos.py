@@ -112,11 +112,12 @@ def _read_tree(path: Path, info: RunInfo, file_of_undone: str, settings: Setting
     folders = dict.fromkeys(one.resolve() for one in (settings.runs, path.parent))
     for folder in folders:
         entries |= {one.run: one for one in campaigns.related(folder, info)}
-    # The run and what it undoes may lie in other folders, or have names that a person gave them.
+    # The run and what it undoes may lie in other folders, have names that a person gave them, or
+    # have copies beside them.
     for one in (path, *map(Path, [file_of_undone] if file_of_undone else [])):
         if files.is_regular(one):
             entry = catalog.read_entry(one)
-            entries.setdefault(entry.run, entry)
+            entries[entry.run] = entry
     return UndoTree(entries.values())
 
 
