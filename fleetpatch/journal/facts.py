@@ -3,6 +3,8 @@
 Each method that writes does so in one transaction, as `fleetpatch.journal.runfile` describes.
 """
 
+from pathlib import Path
+
 from msgspec.structs import replace
 
 from fleetpatch.journal import meta, seal
@@ -88,10 +90,13 @@ class RunFacts:
             self.database.put([("reason", reason)])
         self.info = replace(self.info, reason=reason)
 
-    def note_undo(self, run: str, *, in_part: bool = False) -> None:
-        """Store the name of the run that put this one back, or a part of it; empty if none has."""
+    def note_undo(self, run: str, *, in_part: bool = False, run_file: Path | None = None) -> None:
+        """Store the name of the run that put this one back, or a part of it; empty if none has.
+
+        `run_file` is the path of its run file, if that is known.
+        """
         with self.database.transaction():
-            self.database.put([("undone_by", run), ("undone_in_part", int(in_part))])
+            meta.note_undo(self.database, run, run_file, in_part=in_part)
 
     @property
     def steering(self) -> tuple[Request, ...]:

@@ -213,9 +213,27 @@ def file_of_undone(database: Database) -> str:
 
 def note_file_of_undone(database: Database, run_file: Path) -> None:
     """Note the path of the run file that this undo undoes, within a transaction."""
-    # Quoted as in a URL: a path may have bytes that are not text, which SQLite does not take.
-    quoted = quote(str(run_file.absolute()), errors="surrogateescape")
-    database.put([("file_of_undone", quoted)])
+    database.put([("file_of_undone", _quoted(run_file))])
+
+
+def file_of_undo(database: Database) -> str:
+    """Read the path of the undo that undid this run; empty if it is not known."""
+    return unquote(database.meta().get("file_of_undo", ""), errors="surrogateescape")
+
+
+def note_undo(database: Database, undo: str, run_file: Path | None, *, in_part: bool) -> None:
+    """Note which undo has put back the run, or a part of it, within a transaction.
+
+    `undo` is empty if none has, and `run_file` None if its run file is not known.
+    """
+    path = _quoted(run_file) if run_file else ""
+    facts = {"undone_by": undo, "undone_in_part": int(in_part), "file_of_undo": path}
+    database.put(facts.items())
+
+
+def _quoted(path: Path) -> str:
+    # As in a URL: a path may have bytes that are not text, which SQLite does not take.
+    return quote(str(path.absolute()), errors="surrogateescape")
 
 
 def partly(database: Database) -> bool:

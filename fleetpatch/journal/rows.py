@@ -66,6 +66,7 @@ class Meta(TypedDict):
     claims: NonNegative
     outcomes: NonNegative
     file_of_undone: NotRequired[str]
+    file_of_undo: NotRequired[str]
     partly: NotRequired[Literal[0, 1]]
     pardoned: NotRequired[NonNegative]
     over_workers: NotRequired[Literal[0, 1]]

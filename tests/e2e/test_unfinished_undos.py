@@ -8,6 +8,7 @@ Left out: names and files of undos (tests/journal/test_undo_tree.py), one undo (
 import json
 import shutil
 import signal
+import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
@@ -330,4 +331,52 @@ def test_copies_of_a_planned_run_beside_it_do_not_make_its_undo_outdated(
     ended = tool.run("undo", run_file, *FAST)
 
     assert ended.code == 0, ended.err
+    assert set(colours(server)) == {None}
+
+
+def test_an_undo_in_another_file_is_continued(tool: Tool, server: SandboxServer, run: str) -> None:
+    elsewhere = tool.folder / "elsewhere.run"
+    sent = server.sent()
+    process = tool.fork("undo", run, *SLOW, "--run-file", elsewhere)
+    eventually(lambda: server.sent() >= sent + 5, "some patches")
+    process.terminate()
+    assert end(process).code == 5
+
+    ended = tool.run("undo", run, *FAST)
+
+    assert ended.code == 0, ended.err
+    assert ended.json["runFile"] == str(elsewhere)
+    assert undos(tool) == []
+    assert set(colours(server)) == {None}
+
+
+def test_a_preview_of_an_undo_from_an_earlier_version_is_planned_again(
+    tool: Tool, server: SandboxServer, run: str
+) -> None:
+    assert tool.run("undo", run).code == 2
+    (preview,) = undos(tool)
+    connection = sqlite3.connect(tool.state / "runs" / f"{preview}.run")
+    with connection:
+        connection.execute("DELETE FROM meta WHERE key = 'relatives'")
+    connection.close()
+
+    refused = tool.run("apply", preview, *FAST)
+
+    assert refused.code == 2
+    assert f"`fleetpatch undo {run}` puts back what is left" in refused.err
+    assert name_of(tool.run("undo", run, *FAST)) != preview
+    assert set(colours(server)) == {None}
+
+
+def test_an_undo_that_was_killed_and_cancelled_is_settled_before_another_one(
+    tool: Tool, server: SandboxServer, run: str
+) -> None:
+    killed = interrupted(tool, server, signal.SIGKILL, run)
+    assert tool.run("cancel", killed).code == 0
+    assert any(one["inDoubt"] for one in tool.targets(killed))
+
+    name_of(tool.run("undo", run, "--new", *FAST))
+
+    assert not any(one["inDoubt"] for one in tool.targets(killed))
+    assert tool.run("status", killed, "-o", "json").json["causeCode"] == "cancelled"
     assert set(colours(server)) == {None}

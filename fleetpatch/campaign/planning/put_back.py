@@ -20,7 +20,7 @@ def objects_put_back(tree: UndoTree, run: str) -> set[ObjectId]:
     A related run that was planned later has changed them. If that was the undo of an undo of the
     run, and so on, the change stands again. An undo of the run may also have found them back.
     """
-    found = set[ObjectId]()
+    found, standing = set[ObjectId](), {one.run for one in tree.standing(run)}
     for one in tree.later(run):
         changed = _ended(one, (Outcome.APPLIED,))
         depth = tree.depth(one.run, below=run)
@@ -28,7 +28,8 @@ def objects_put_back(tree: UndoTree, run: str) -> set[ObjectId]:
             found -= changed
             continue
         found |= changed
-        if depth == 1:
+        # After the undo of an undo the run may have gone on, and changed what that one found back.
+        if one.run in standing:
             found |= _ended(one, (Outcome.UNCHANGED,))
     return found
 

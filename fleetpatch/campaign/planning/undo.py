@@ -73,7 +73,9 @@ async def undo(
                 raise
             # The process of that undo may have been killed before it did.
             if undone := tree.undone(journal.info.run):
-                journal.note_undo(undone.by, in_part=not undone.whole)
+                journal.note_undo(
+                    undone.by, in_part=not undone.whole, run_file=tree.path_of(undone.by)
+                )
     return summarize(earlier[0].path)
 
 

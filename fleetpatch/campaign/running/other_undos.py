@@ -75,7 +75,7 @@ async def settle_others(tree: UndoTree, run: str, settings: Settings) -> None:
 
     Later nobody could tell which undo has changed it. Raises as `end_others`.
     """
-    for entry in _unfinished_undos(tree, run):
+    for entry in _begun_undos(tree, run):
         with open_alone(entry.path, settings) as journal:
             await settle_doubtful(journal, settings)
 
@@ -86,19 +86,22 @@ async def end_others(undo: RunFile, tree: UndoTree, settings: Settings) -> None:
     Their targets in doubt are read first, as by `settle_others`.
     Raises Locked if one is carried out, and as `settle_doubtful`.
     """
-    for entry in _unfinished_undos(tree, undo.info.run):
+    for entry in _begun_undos(tree, undo.info.run):
         await _end(entry, undo.info.run, settings)
 
 
-def _unfinished_undos(tree: UndoTree, run: str) -> list[RunEntry]:
-    others = tree.relatives(run)
-    return [one for one in others if one.info and one.info.undo_of and one.is_unfinished]
+def _begun_undos(tree: UndoTree, run: str) -> list[RunEntry]:
+    """Return the other undos that are unfinished, or were cancelled."""
+    undos = [one for one in tree.relatives(run) if one.info and one.info.undo_of]
+    return [one for one in undos if one.is_started and one.state is not RunState.FINISHED]
 
 
 async def _end(entry: RunEntry, since: str, settings: Settings) -> None:
     with open_alone(entry.path, settings) as journal:
         crashed = journal.state is RunState.RUNNING
         await settle_doubtful(journal, settings)
+        if not entry.is_unfinished:  # cancelled, perhaps after its process was killed
+            return
         cause = Cause(CauseCode.CANCELLED, f"superseded by {since}")
         journal.set_state(RunState.HALTED, cause)
         with open_log_of(entry.path, entry.run, settings) as log:
@@ -109,15 +112,26 @@ async def _end(entry: RunEntry, since: str, settings: Settings) -> None:
 
 def _read_tree(path: Path, info: RunInfo, file_of_undone: str, settings: Settings) -> UndoTree:
     entries = dict[str, RunEntry]()
-    folders = dict.fromkeys(one.resolve() for one in (settings.runs, path.parent))
+    noted = [Path(file_of_undone)] if file_of_undone else []
+    places = (settings.runs, path.parent, *(one.parent for one in noted))
+    folders = dict.fromkeys(one.resolve() for one in places if one.is_dir())
     for folder in folders:
         entries |= {one.run: one for one in campaigns.related(folder, info)}
     # The run and what it undoes may lie in other folders, have names that a person gave them, or
     # have copies beside them.
-    for one in (path, *map(Path, [file_of_undone] if file_of_undone else [])):
+    for one in (path, *noted):
         if files.is_regular(one):
             entry = catalog.read_entry(one)
             entries[entry.run] = entry
+    # Undos in other folders. What is found may name a further one.
+    unread = list(entries.values())
+    while unread:
+        entry = unread.pop()
+        if entry.undone_by not in entries and files.is_regular(file := Path(entry.file_of_undo)):
+            undo = catalog.read_entry(file)
+            if undo.run == entry.undone_by:
+                entries[undo.run] = undo
+                unread.append(undo)
     return UndoTree(entries.values())
 
 

@@ -16,7 +16,7 @@ from fleetpatch.errors import FleetpatchError, RunFileError
 from fleetpatch.journal import flock, meta, queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import catalog, heartbeat
-from fleetpatch.journal.runs.undo_tree import Undone, UndoTree
+from fleetpatch.journal.runs.undo_tree import UndoTree
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def noted_in_undone(undo: RunFile, settings: Settings) -> Iterator[None]:
     undone_files = _files_of_undone(undo, before, settings)
     begun = before.as_begun(undo.info.run)
     for number, (run, path) in enumerate(undone_files.items()):
-        _note(path, begun.undone(run), settings, must_be_free=number == 0)
+        _note(path, begun, run, settings, must_be_free=number == 0)
     try:
         yield
     finally:
@@ -41,7 +41,7 @@ def noted_in_undone(undo: RunFile, settings: Settings) -> Iterator[None]:
             # One that has put nothing back leaves everything as it was.
             after = tree_of(undo, settings) if queries.summary(undo).tally.applied else before
             for run, path in undone_files.items():
-                _note(path, after.undone(run), settings)
+                _note(path, after, run, settings)
         except FleetpatchError as error:
             settings.warn(f"{error}: what the undo has put back cannot be noted")
 
@@ -50,7 +50,7 @@ def note_in_undone(undo: RunFile, settings: Settings) -> None:
     """Note what a finished undo has put back: its process may have been killed before it did."""
     tree = tree_of(undo, settings)
     for run, path in _files_of_undone(undo, tree, settings).items():
-        _note(path, tree.undone(run), settings)
+        _note(path, tree, run, settings)
 
 
 def _files_of_undone(undo: RunFile, tree: UndoTree, settings: Settings) -> Mapping[str, Path]:
@@ -75,9 +75,10 @@ def _files_of_undone(undo: RunFile, tree: UndoTree, settings: Settings) -> Mappi
 
 
 def _note(
-    run_file: Path, undone: Undone | None, settings: Settings, *, must_be_free: bool = False
+    run_file: Path, tree: UndoTree, name: str, settings: Settings, *, must_be_free: bool = False
 ) -> None:
     """Note in a run file what has undone it. Raises Locked only if the run `must_be_free`."""
+    undone = tree.undone(name)
     by, in_part = (undone.by, not undone.whole) if undone else ("", False)
     try:
         heartbeat.refuse_elsewhere(run_file)
@@ -85,7 +86,7 @@ def _note(
             flock.hold(flock.beside(run_file), str(run_file)),
             RunFile.open(run_file, write=True, now=settings.clock.wall) as run,
         ):
-            run.note_undo(by, in_part=in_part)
+            run.note_undo(by, in_part=in_part, run_file=tree.path_of(by))
     except FleetpatchError as error:
         if must_be_free and not isinstance(error, RunFileError):
             raise

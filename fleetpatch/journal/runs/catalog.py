@@ -34,7 +34,7 @@ class RunEntry(msgspec.Struct, frozen=True):
     `patches` is the number of PATCHes that its sessions have counted. `has_claims`: more may have
     been sent by a session that was killed. `is_in_use`: a session on another machine carries the
     run out, and has not reported on it yet. `undone_by` is the undo that the run file names, which
-    has put back a part only if it is `undone_in_part`.
+    has put back a part only if it is `undone_in_part`; `file_of_undo` is its path.
     """
 
     path: Path
@@ -46,6 +46,7 @@ class RunEntry(msgspec.Struct, frozen=True):
     is_in_use: bool = False
     undone_by: str = ""
     undone_in_part: bool = False
+    file_of_undo: str = ""
     has_claims: bool = False
 
     @property
@@ -167,6 +168,7 @@ def read_entry(path: Path) -> RunEntry:
                 meta.usage(run.database).patch,
                 undone_by=meta.undone_by(run.database),
                 undone_in_part=meta.undone_in_part(run.database),
+                file_of_undo=meta.file_of_undo(run.database),
                 has_claims=bool(run.database.meta()["claims"]),
             )
     except Locked as error:

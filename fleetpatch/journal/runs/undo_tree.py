@@ -6,6 +6,7 @@ undone in part if such an undo is unfinished, left something, or was undone in p
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -118,6 +119,11 @@ class UndoTree:
         begun = replace(self._entries[undo], state=RunState.RUNNING, has_claims=True)
         return UndoTree([*self._entries.values(), begun])
 
+    def path_of(self, run: str) -> Path | None:
+        """Return the path of a run file; None if it is not among those that were read."""
+        entry = self._entries.get(run)
+        return entry.path if entry else None
+
     def entry(self, run: str) -> RunEntry | None:
         """Return the entry of a run; None if its file is not among those that were read."""
         return self._entries.get(run)
@@ -151,11 +157,15 @@ class UndoTree:
         """Return the other runs of the tree that have sent PATCHes since `known` was noted.
 
         They have changed objects of this run, or put them back. Without `known`, as in the files
-        of earlier versions, these are all undos that have begun.
+        of earlier versions, these are all other undos that have begun. If this one has not begun,
+        it is also the run that it undoes, since that may have gone on.
         """
         if known is None:
-            others = self.relatives(run)
-            return [one.run for one in others if _is_undo(one) and has_begun(one)]
+            of = list(self.ancestors(run))
+            others = [one for one in self.relatives(run) if one.run not in of]
+            begun = [one.run for one in others if _is_undo(one) and has_begun(one)]
+            entry = self._entries.get(run)
+            return begun if entry and has_begun(entry) else [*begun, *of[:1]]
         before = {one.run: known.get(one.run, Activity(0, False)) for one in self.relatives(run)}
         now = self.activity(run)
         return [one for one, was in before.items() if _has_sent(was, now[one])]
