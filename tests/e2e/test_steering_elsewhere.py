@@ -4,7 +4,6 @@ Covered: `status`, the requests that reach the session, refusals, and that its f
 Left out: what a session makes of a request (test_steering.py), the files (tests/journal).
 """
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from fleetpatch.model.run import RunState
 from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.steering import planned, status
 from tests.e2e.tool import Tool
+from tests.repeating import repeating
 
 
 @pytest.fixture
@@ -39,25 +39,16 @@ def elsewhere(run_file: Path) -> Iterator[None]:
     status = msgspec.json.encode(
         StatusReport(summary, Live(7.5, 7.0, 3, {"sandbox": "the plan's rate"}))
     )
-    over = threading.Event()
 
     def report() -> None:
         followed = tuple(one.id for one in control.read(run_file))
         beat = Heartbeat(holder, time.monotonic_ns(), time.time(), msgspec.Raw(status), followed)
         heartbeat.write(run_file, beat)
 
-    def beat() -> None:
-        while not over.wait(0.01):
-            report()
-
-    report()
-    thread = threading.Thread(target=beat)
-    thread.start()
     try:
-        yield
+        with repeating(report, 0.01):
+            yield
     finally:
-        over.set()
-        thread.join()
         heartbeat.remove(run_file, "s")
 
 

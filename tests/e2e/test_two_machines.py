@@ -2,13 +2,11 @@
 
 Covered, with processes: a session elsewhere that has not reported yet, one whose heartbeat cannot
 be read, and one that has taken a run over from this machine. Left out: a session elsewhere that
-reports (test_steering.py), the heartbeat file itself (tests/journal/test_heartbeat.py).
+reports (test_steering_elsewhere.py), the heartbeat file itself (tests/journal/test_heartbeat.py).
 """
 
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from fleetpatch.model.live import Holder
 from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, end, eventually, plan
 from tests.e2e.witnesses import record
+from tests.repeating import repeating
 
 FAST = ("--yes", "--rate", "1000/s")
 BATCH_JOBS = 20
@@ -55,24 +54,6 @@ def run_file(tool: Tool, server: SandboxServer) -> Path:
     return found
 
 
-@contextmanager
-def repeating(write: Callable[[], None]) -> Iterator[None]:
-    write()
-    over = threading.Event()
-
-    def repeat() -> None:
-        while not over.wait(0.05):
-            write()
-
-    thread = threading.Thread(target=repeat)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-
-
 def write_beat(run_file: Path) -> None:
     """Write a heartbeat of another machine that reports nothing, as in its first second."""
     holder = Holder("t", "ann", "host-7", 4711, "2027-01-15T08:00:00Z", "another-machine", "0.2")
@@ -91,7 +72,7 @@ def test_a_run_on_another_machine_that_has_not_reported_is_neither_doubled_nor_r
     tool: Tool, server: SandboxServer, run_file: Path, write: Callable[[Path], None]
 ) -> None:
     sent = server.sent()
-    with repeating(lambda: write(run_file)):
+    with repeating(lambda: write(run_file), 0.05):
         for words in (
             ("apply", "plan.yaml", *FAST),
             ("resume", "paint", *FAST),
@@ -114,7 +95,7 @@ def test_a_run_on_another_machine_that_has_not_reported_hides_no_other_run(
     tool: Tool, run_file: Path
 ) -> None:
     assert tool.run("plan", "plan.yaml").code == 0
-    with repeating(lambda: write_beat(run_file)):
+    with repeating(lambda: write_beat(run_file), 0.05):
         listed = tool.run("runs")
 
     assert listed.code == 0, listed.err
@@ -130,7 +111,7 @@ def test_a_session_sends_nothing_more_once_another_machine_has_taken_the_run_ove
     (run_file,) = (tool.state / "runs").glob("*.run")
 
     # Again and again, since the two may write at the same moment.
-    with repeating(lambda: write_beat(run_file)):
+    with repeating(lambda: write_beat(run_file), 0.05):
         ended = end(process)
 
     assert (ended.code, "host-7" in ended.err) == (6, True), ended.err

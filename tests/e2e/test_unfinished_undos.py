@@ -22,6 +22,7 @@ from tests.e2e.tool import Tool, end, eventually, plan
 SLOW = ("--yes", "-o", "json", "--rate", "10/s", "--concurrency", "1")
 FAST = ("--yes", "-o", "json", "--rate", "1000/s")
 ALL = {"kinds": ["jobs.batch"], "selector": "app"}
+PLAN = plan("paint", ALL, patch={"labels": {"colour": "red"}})
 PATH = "/apis/batch/v1/namespaces/{namespace}/jobs/{name}"
 MERGE = "application/merge-patch+json"
 
@@ -36,7 +37,7 @@ def server(tool: Tool) -> Iterator[SandboxServer]:
 def run(tool: Tool, server: SandboxServer) -> str:
     """A run of forty jobs: all of them have the label now."""
     assert set(colours(server)) == {None}
-    file = tool.write("plan.yaml", plan("paint", ALL, patch={"labels": {"colour": "red"}}))
+    file = tool.write("plan.yaml", PLAN)
     return name_of(tool.run("apply", file, *FAST))
 
 
@@ -44,6 +45,15 @@ def name_of(ended: Ended) -> str:
     assert ended.code == 0, ended.err
     name: str = ended.json["run"]
     return name
+
+
+def apply_in_part(tool: Tool, server: SandboxServer) -> None:
+    """Apply slowly, and end the command part way."""
+    file = tool.write("plan.yaml", PLAN)
+    process = tool.fork("apply", file, *SLOW)
+    eventually(lambda: server.sent() >= 5, "some patches")
+    process.send_signal(signal.SIGTERM)
+    assert end(process).code == 5
 
 
 def interrupted(tool: Tool, server: SandboxServer, by: signal.Signals, *words: object) -> str:
@@ -157,11 +167,7 @@ def test_an_interrupted_undo_that_is_superseded_claims_nothing_of_the_other_one(
 def test_an_undo_that_was_planned_before_its_run_went_on_is_outdated(
     tool: Tool, server: SandboxServer
 ) -> None:
-    file = tool.write("plan.yaml", plan("paint", ALL, patch={"labels": {"colour": "red"}}))
-    process = tool.fork("apply", file, *SLOW)
-    eventually(lambda: server.sent() >= 5, "some patches")
-    process.send_signal(signal.SIGTERM)
-    assert end(process).code == 5
+    apply_in_part(tool, server)
     assert tool.run("undo", "paint").code == 2
     (preview,) = undos(tool)
     run = name_of(tool.run("resume", "paint", *FAST))
@@ -210,11 +216,7 @@ def test_a_run_whose_undo_was_undone_counts_as_not_undone_everywhere(
 def test_an_unfinished_run_goes_on_when_its_undo_was_undone(
     tool: Tool, server: SandboxServer
 ) -> None:
-    file = tool.write("plan.yaml", plan("paint", ALL, patch={"labels": {"colour": "red"}}))
-    process = tool.fork("apply", file, *SLOW)
-    eventually(lambda: server.sent() >= 5, "some patches")
-    process.send_signal(signal.SIGTERM)
-    assert end(process).code == 5
+    apply_in_part(tool, server)
     undo = name_of(tool.run("undo", "paint", *FAST))
     assert tool.run("resume", "paint", "--yes").code == 2
     assert set(colours(server)) == {None}
@@ -321,7 +323,7 @@ def test_a_cancelled_undo_is_kept_as_long_as_its_run(
 def test_copies_of_a_planned_run_beside_it_do_not_make_its_undo_outdated(
     tool: Tool, server: SandboxServer
 ) -> None:
-    file = tool.write("plan.yaml", plan("paint", ALL, patch={"labels": {"colour": "red"}}))
+    file = tool.write("plan.yaml", PLAN)
     run_file = tool.folder / "m.run"
     assert tool.run("plan", file, "--run-file", run_file).code == 0
     for name in ("a.run", "z.run"):

@@ -6,10 +6,8 @@ elsewhere. Left out: what the session reports (tests/campaign/test_live.py).
 """
 
 import os
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -22,6 +20,7 @@ from fleetpatch.journal.runs import heartbeat
 from fleetpatch.journal.runs.heartbeat import Heartbeat
 from fleetpatch.model.live import Holder, Live, StatusReport
 from tests.e2e.tool import eventually
+from tests.repeating import repeating
 from tests.report.samples import a_summary
 
 NOW = 1_800_000_000.0
@@ -102,8 +101,12 @@ def test_a_session_whose_clock_is_hours_away_is_alive_as_long_as_it_writes(
 ) -> None:
     monkeypatch.setattr(heartbeat, "_OBSERVED", 60.0)
     at = NOW + 3600 * hours
-    heartbeat.write(run_file, beat(1, machine="other", at=at))
-    with _writing(run_file, lambda number: beat(number, machine="other", at=at)):
+    numbers = count(1)
+
+    def write() -> None:
+        heartbeat.write(run_file, beat(next(numbers), machine="other", at=at))
+
+    with repeating(write, 0.005):
         assert heartbeat.live(run_file, NOW)
 
 
@@ -119,25 +122,6 @@ def test_a_session_that_has_been_silent_for_hours_is_not_waited_for(
     os.utime(heartbeat.beside(run_file), (long_ago, long_ago))
 
     assert heartbeat.live(run_file) is None
-
-
-@contextmanager
-def _writing(run_file: Path, make: Callable[[int], Heartbeat]) -> Iterator[None]:
-    ended = threading.Event()
-
-    def write() -> None:
-        number = 1
-        while not ended.wait(0.005):
-            number += 1
-            heartbeat.write(run_file, make(number))
-
-    thread = threading.Thread(target=write)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 NESTED = b"[" * 100_000
