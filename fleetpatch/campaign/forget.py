@@ -88,9 +88,7 @@ def _selected(found: Iterable[Path | Campaign], keep: int) -> tuple[list[RunEntr
         kept = one.runs[:keep]
         of_campaigns += one.runs[keep:]
         of_kept = {entry.run for entry in kept}
-        of_campaigns += [
-            undo for undo in one.undos if undo.info and undo.info.undo_of not in of_kept
-        ]
+        of_campaigns += [undo for undo in one.undos if undo.undo_of not in of_kept]
     return named, of_campaigns
 
 
@@ -103,16 +101,16 @@ def _refuse_foreign(entries: Iterable[RunEntry], runs: Path) -> None:
 
 def _related(selected: Sequence[RunEntry]) -> list[RunEntry]:
     """Read all runs and undos of the campaigns of these runs."""
-    folders = {entry.path.parent for entry in selected}
+    parents = {entry.path.parent for entry in selected}
     names = {run_names.without_undo(campaigns.name_of(entry.run)) for entry in selected}
-    related = [campaigns.read(folder, name) for folder in folders for name in sorted(names)]
+    related = [campaigns.read(parent, name) for parent in parents for name in sorted(names)]
     return [entry for one in related for entry in (*one.undos, *one.runs)]
 
 
 def _with_undos(removable: Sequence[RunEntry], known: Sequence[RunEntry]) -> list[RunEntry]:
     """Return runs together with their unfinished undos, which need them as long as they go on."""
     paths, runs = {one.path for one in removable}, {one.run for one in removable}
-    undos = [one for one in known if one.is_unfinished and one.info and one.info.undo_of in runs]
+    undos = [one for one in known if one.is_unfinished and one.undo_of in runs]
     return [*removable, *(one for one in undos if one.path not in paths)]
 
 
@@ -140,21 +138,18 @@ def _reason(entry: RunEntry, put_back: Collection[str]) -> str:
         return "it cannot be read"
     if not entry.is_started or entry.run in put_back:
         return ""
-    is_undo = entry.info is not None and entry.info.undo_of
     if entry.is_unfinished:
         # Another undo may have finished its work.
-        return "" if is_undo in put_back else "it is unfinished"
-    if entry.info is None or entry.info.dry_run or is_undo or not _may_have_changed(entry):
+        return "" if entry.undo_of in put_back else "it is unfinished"
+    if entry.info is None or entry.info.dry_run or entry.undo_of or not _may_have_changed(entry):
         return ""
     return "it is not undone"
 
 
 def _reason_of_undo(entry: RunEntry, staying: Collection[str]) -> str:
-    if entry.info is None or not (entry.state is RunState.FINISHED or has_begun(entry)):
+    if entry.undo_of not in staying or not (entry.state is RunState.FINISHED or has_begun(entry)):
         return ""
-    if entry.info.undo_of not in staying:
-        return ""
-    return f"it has undone {entry.info.undo_of}, which is kept"
+    return f"it has undone {entry.undo_of}, which is kept"
 
 
 def _may_have_changed(entry: RunEntry) -> bool:

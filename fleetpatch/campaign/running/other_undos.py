@@ -73,7 +73,7 @@ def require_current(undo: RunFile, settings: Settings) -> UndoTree:
 async def settle_others(tree: UndoTree, run: str, settings: Settings) -> None:
     """Settle what unfinished undos of the tree have left in doubt, by reading it.
 
-    Later nobody could tell which undo has changed it. Raises as `end_others`.
+    Later it would not be known which undo has changed it. Raises as `end_others`.
     """
     for entry in _begun_undos(tree, run):
         with open_alone(entry.path, settings) as journal:
@@ -92,7 +92,7 @@ async def end_others(undo: RunFile, tree: UndoTree, settings: Settings) -> None:
 
 def _begun_undos(tree: UndoTree, run: str) -> list[RunEntry]:
     """Return the other undos that are unfinished, or were cancelled."""
-    undos = [one for one in tree.relatives(run) if one.info and one.info.undo_of]
+    undos = [one for one in tree.relatives(run) if one.undo_of]
     return [one for one in undos if one.is_started and one.state is not RunState.FINISHED]
 
 

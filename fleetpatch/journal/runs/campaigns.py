@@ -58,10 +58,7 @@ class Campaign(msgspec.Struct, frozen=True):
         return [
             one
             for one in self.undos
-            if one.is_unfinished
-            and one.run not in undone
-            and one.info
-            and one.info.undo_of not in back
+            if one.is_unfinished and one.run not in undone and one.undo_of not in back
         ]
 
     @property
@@ -139,11 +136,7 @@ def read(runs: Path, name: str) -> Campaign:
         # A run file that a person has named holds the name of its run.
         found.get(name_of(entry.run), []).append(entry)
     its_undos, its_runs = found[f"{run_names.UNDO}{name}"], found[name]
-    return Campaign(name, tuple(its_runs), tuple(one for one in its_undos if _is_undo(one)))
-
-
-def _is_undo(entry: RunEntry) -> bool:
-    return entry.info is not None and bool(entry.info.undo_of)
+    return Campaign(name, tuple(its_runs), tuple(one for one in its_undos if one.undo_of))
 
 
 def _nameless(paths: Iterable[Path]) -> Iterator[RunEntry]:
@@ -168,8 +161,8 @@ def _by_plan_name(runs: Path, text: str) -> Campaign:
             f"run {clean(text)!r}: {what}, and no such run in {runs}; `fleetpatch runs`"
             " lists the runs"
         )
-    not_undos = tuple(one for one in entries if not _is_undo(one))
-    return Campaign(text, not_undos, tuple(one for one in entries if _is_undo(one)))
+    not_undos = tuple(one for one in entries if not one.undo_of)
+    return Campaign(text, not_undos, tuple(one for one in entries if one.undo_of))
 
 
 def unfinished(
@@ -207,7 +200,7 @@ def complete_undo_by_run(entries: Sequence[RunEntry]) -> dict[str, str]:
 def related(runs: Path, info: RunInfo) -> list[RunEntry]:
     """Read the runs and undos of the campaign that a run belongs to. Raises as `read`."""
     name = name_of(info.run)
-    campaign = read(runs, name.removeprefix(run_names.UNDO) if info.undo_of else name)
+    campaign = read(runs, run_names.without_undo(name) if info.undo_of else name)
     return [*campaign.undos, *campaign.runs]
 
 

@@ -55,6 +55,11 @@ class RunEntry(msgspec.Struct, frozen=True):
         return self.info.run if self.info else self.path.stem
 
     @property
+    def undo_of(self) -> str:
+        """The name of the run that it undoes; empty if it is not an undo."""
+        return self.info.undo_of if self.info else ""
+
+    @property
     def words(self) -> tuple[str, ...]:
         """The words of a command line that name the run, options included."""
         return reference(self.path)

@@ -45,8 +45,8 @@ def has_begun(undo: RunEntry) -> bool:
 class UndoTree:
     """The undos among `entries`, by the runs that they undo.
 
-    A run that names an undo of which there is no entry counts as undone by it: its run file was
-    removed.
+    If a run names an undo that is not among them, the run file of that undo was removed, and the
+    run counts as undone by it.
     """
 
     def __init__(self, entries: Iterable[RunEntry]) -> None:
@@ -54,8 +54,8 @@ class UndoTree:
         self._undos: dict[str, list[RunEntry]] = {}
         self._found: dict[str, Undone | None] = {}
         for one in sorted(self._entries.values(), key=_age, reverse=True):
-            if one.info is not None and _is_undo(one):
-                self._undos.setdefault(one.info.undo_of, []).append(one)
+            if _is_undo(one):
+                self._undos.setdefault(one.undo_of, []).append(one)
 
     def undone(self, run: str) -> Undone | None:
         """Return what has undone a run; None if nothing that it changed is put back."""
@@ -67,8 +67,7 @@ class UndoTree:
 
     def undone_runs(self) -> Iterator[tuple[str, Undone]]:
         """Yield each run that is undone, as a whole or in part."""
-        named = [one.run for one in self._entries.values() if self.is_undo_removed(one.run)]
-        for run in dict.fromkeys([*self._undos, *named]):
+        for run in self._runs_with_undos():
             if undone := self.undone(run):
                 yield run, undone
 
@@ -85,8 +84,7 @@ class UndoTree:
 
     def complete_runs(self) -> Iterator[tuple[str, str]]:
         """Yield each run of which nothing is left to put back, with the undo that did it."""
-        named = [one.run for one in self._entries.values() if self.is_undo_removed(one.run)]
-        for run in dict.fromkeys([*self._undos, *named]):
+        for run in self._runs_with_undos():
             if undo := self.complete(run):
                 yield run, undo
 
@@ -110,10 +108,6 @@ class UndoTree:
         """
         return [one for one in self._standing(run) if has_begun(one)]
 
-    def is_undo_removed(self, run: str) -> bool:
-        """Return whether the run names an undo whose run file was removed."""
-        return bool(self._removed_undo(run))
-
     def as_begun(self, undo: str) -> "UndoTree":
         """Return the tree as it is as soon as this undo has begun."""
         begun = replace(self._entries[undo], state=RunState.RUNNING, has_claims=True)
@@ -131,8 +125,8 @@ class UndoTree:
     def ancestors(self, undo: str) -> Iterator[str]:
         """Yield the run that an undo undoes, the run which that one undoes, and so on."""
         seen = {undo}
-        while (entry := self._entries.get(undo)) and entry.info and entry.info.undo_of:
-            undo = entry.info.undo_of
+        while (entry := self._entries.get(undo)) and entry.undo_of:
+            undo = entry.undo_of
             if undo in seen:
                 return
             seen.add(undo)
@@ -170,6 +164,10 @@ class UndoTree:
         now = self.activity(run)
         return [one for one, was in before.items() if _has_sent(was, now[one])]
 
+    def _runs_with_undos(self) -> Iterable[str]:
+        named = [run for run in self._entries if self._removed_undo(run)]
+        return dict.fromkeys([*self._undos, *named])
+
     def _undone(self, run: str) -> Undone | None:
         begun = self.standing(run)
         if begun:
@@ -194,8 +192,7 @@ class UndoTree:
 
         That is so if an earlier undo of the same run was itself undone since.
         """
-        of = undo.info.undo_of if undo.info else ""
-        earlier = [one for one in self._undos.get(of, ()) if _age(one) < _age(undo)]
+        earlier = [one for one in self._undos.get(undo.undo_of, ()) if _age(one) < _age(undo)]
         return any(_age(since) > _age(undo) for one in earlier for since in self.standing(one.run))
 
     def _removed_undo(self, run: str) -> str:
@@ -207,7 +204,7 @@ class UndoTree:
 
 
 def _is_undo(entry: RunEntry) -> bool:
-    return entry.info is not None and bool(entry.info.undo_of) and not entry.info.dry_run
+    return bool(entry.undo_of) and entry.info is not None and not entry.info.dry_run
 
 
 def _is_clean(undo: RunEntry) -> bool:
