@@ -1,7 +1,7 @@
 """Since when a server has answered none of the requests that were sent to it.
 
-A broken connection, a time-out, a 500 or a 502 is no answer here: it shows nothing that the pace
-could follow (`rules.answers.reply_signal`). People must see it all the same.
+Broken connections, time-outs, 500s and 502s do not count as answers here: the pace cannot follow
+them (`rules.answers.reply_signal`). People must see them nevertheless.
 """
 
 from math import inf

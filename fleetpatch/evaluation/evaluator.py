@@ -268,7 +268,7 @@ class _Child:
         try:
             # The answer says that it could load its modules and compile the expressions.
             answer = await child.ask(encode(setup))
-        except BaseException:  # cancelled: nobody else knows the process yet
+        except BaseException:  # cancelled: only this function knows the process
             await child.close()
             raise
         if answer is None:

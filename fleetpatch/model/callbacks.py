@@ -1,4 +1,4 @@
-"""The default of callbacks whose caller nobody listens to."""
+"""The default value of optional callbacks."""
 
 
 def ignore(*_: object) -> None:

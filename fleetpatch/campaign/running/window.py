@@ -24,7 +24,7 @@ async def require_open_window(
         return
     seen = guard.status()
     if options.wait_for_window and not seen.may_send:
-        # There is no run yet, whose log and progress could show it.
+        # The run is not planned yet, so no log and no progress of it can show this.
         settings.warn(f"plan {plan.name}: {guard.cause(seen).text}; waiting until then")
         shutdown = Shutdown(settings.clock)
         stop.listen(lambda _cause: shutdown.request())

@@ -45,7 +45,7 @@ def holder(target: Target, change: Change, seen: Seen, writers: Writers, *, lost
         is_ours = not seen.managed_fields or is_owned_by_us(seen, path, writers or ())
         if unseen or writers is None or not is_ours:
             return is_new_or_default
-        # Defaults that the server added again: with other values only where nobody else wrote.
+        # Defaults that the server added again: with other values only where no other manager wrote.
         return any_further if lost and is_written_by_us(seen, path, writers) else is_new_or_kept
 
     def holds(path: Path, current: Value, wanted: Value) -> bool:
