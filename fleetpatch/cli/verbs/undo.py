@@ -29,6 +29,10 @@ from fleetpatch.cli.options import (
     YesOption,
 )
 
+_NewOption = Annotated[
+    bool, typer.Option("--new", help="Plan again, even if an unfinished undo can be resumed.")
+]
+
 
 def command(
     run: RunArgument,
@@ -40,9 +44,7 @@ def command(
         ),
     ] = False,
     since: SinceOption = None,
-    new: Annotated[
-        bool, typer.Option("--new", help="Plan again, even if an unfinished undo can be resumed.")
-    ] = False,
+    new: _NewOption = False,
     run_file: RunFileOption = None,
     rate: RateOption = None,
     concurrency: ConcurrencyOption = None,

@@ -105,10 +105,7 @@ def after_read(
         own = change_of_target(change, target)
         step = _overwrite(own, seen, rules, matches=matches, writers=writers)
         return _with_ours(step, ours, target.before)
-    earlier = target.earlier.wrote if target.earlier else {}
-    # Written as ours since then: by a webhook, or by another run that must not be overwritten.
-    rewritten = (ours.keys() & missing.keys()) - earlier.keys()
-    if ours and (rewritten or not repeatable):
+    if ours and (not repeatable or _is_rewritten(target, ours, missing)):
         # It was carried out, so it must not be sent again.
         lacking = not_stored(change, missing, found, target.before)
         if not lacking:
@@ -303,6 +300,12 @@ def _ours(
         return lost and is_written_by_us(seen, path, writers)
 
     return {path: current for path, current in found.items() if is_ours(path, current)}
+
+
+def _is_rewritten(target: Target, ours: Fields, missing: Fields) -> bool:
+    """Return whether a value was written as ours since: by a webhook, or by another run."""
+    earlier = target.earlier.wrote if target.earlier else {}
+    return bool((ours.keys() & missing.keys()) - earlier.keys())
 
 
 def _not_effective(missing: Fields, found: Fields, version: str, *, wrote: Fields | None) -> End:
