@@ -5,8 +5,6 @@ which has these libraries for itself; `import fleetpatch` leaves them as they ar
 
 * aiohttp would read the system's certificates, twice, for default contexts that `kube.http` never
   uses. OpenSSL looks for them where a variable says.
-* pydantic would read the metadata of all installed packages, to find plugins. A variable switches
-  that off, as typer does.
 * structlog would import rich, to colour lines, and tenacity would import tornado, to repeat its
   coroutines. An entry None in `sys.modules` is Python's way to say that a package is missing.
 
@@ -22,9 +20,8 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Final, cast
 
-_LIBRARIES: Final = ("structlog", "tenacity", "aiohttp", "fleetpatch.model.plan.schema")
-"""The last one makes pydantic's models, which look for plugins."""
-_VARIABLES: Final = MappingProxyType({"SSL_CERT_FILE": os.devnull, "PYDANTIC_DISABLE_PLUGINS": "1"})
+_LIBRARIES: Final = ("structlog", "tenacity", "aiohttp")
+_VARIABLES: Final = MappingProxyType({"SSL_CERT_FILE": os.devnull})
 _NOT_USED: Final = ("rich", "tornado")
 
 

@@ -30,7 +30,7 @@ from fleetpatch.model.target import Seen, Target
 from fleetpatch.model.target_line import TargetLine
 
 if TYPE_CHECKING:
-    # It imports pydantic, which commands that only read run files need not do.
+    # It imports all sections, which commands that only read run files need not do.
     from fleetpatch.model.plan.schema import Plan
 
 

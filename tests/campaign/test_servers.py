@@ -109,7 +109,7 @@ def test_one_url_by_another_route_is_another_server(
     file = tmp_path / "kubeconfig"
     monkeypatch.setenv("KUBECONFIG", str(file))
     kubeconfig(file, the_cluster=cluster() | NAMED)
-    plan = cci(iam("north")).model_copy(update={"fleet": ()})
+    plan = replace(cci(iam("north")), fleet=())
     [planned] = servers_of(plan)
     assert planned == Server("https://host:6443", route=VIA_ONE)
     with RunFile.create(tmp_path / "a.run", replace(info(), clusters=(_recorded(planned),))) as run:

@@ -18,6 +18,7 @@ from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.connection import Connection, Grant
 from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.plan.section import section_of
 from fleetpatch.model.plan.waves import CheckSection
 from tests.e2e.stubs import KIND, stub
 from tests.plans import plan_from
@@ -30,7 +31,7 @@ def a_plan() -> Plan:
 
 
 async def run_command(*command: str, limit: str = "20s") -> str:
-    check = CheckSection.model_validate({"command": list(command), "timeout": limit})
+    check = section_of(CheckSection, {"command": list(command), "timeout": limit})
     return await wave_check.failure(check, a_plan(), [], Shutdown(SystemClock()))
 
 
@@ -87,7 +88,7 @@ async def test_a_command_that_leaves_a_writer_behind_ends_with_its_own_exit_code
 async def test_an_object_with_an_odd_status_does_not_have_the_condition(status: Any) -> None:
     content: dict[str, Any] = {"condition": "Complete", "timeout": "500ms"}
     content |= {"kinds": [KIND], "selector": "app=x", "namespaces": ["ns"]}
-    check = CheckSection.model_validate(content)
+    check = section_of(CheckSection, content)
     with stub({"a": {"status": status}}) as server:
         connection = Connection("ctx", "clu", server.url, Grant.authorizing("Bearer of the tests"))
         async with ApiServer("test", connection, clock=SystemClock()) as api:

@@ -19,6 +19,7 @@ from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import Reason
+from fleetpatch.model.plan.section import section_of
 from fleetpatch.model.plan.waves import WavesSection
 from fleetpatch.model.run import RunState
 from fleetpatch.model.target import Target
@@ -61,7 +62,7 @@ class Steps:
         self.journal.seal(sizes=SIZES, seed="x")
 
     def rollout(self, *, promoted: bool = False, **sections: object) -> Rollout:
-        waves = WavesSection.model_validate({"sizes": SIZES, **sections})
+        waves = section_of(WavesSection, {"sizes": SIZES, **sections})
         return Rollout(
             waves,
             journal=self.journal,

@@ -19,9 +19,9 @@ LOADED = """
 import os, sys
 from fleetpatch.cli.lean_imports import load_libraries
 load_libraries()
-import aiohttp, structlog, tenacity, fleetpatch.model.plan.load
+import aiohttp, structlog, tenacity
 left_out = {"rich", "tornado"} - sys.modules.keys()
-variables = os.environ.keys() & {"SSL_CERT_FILE", "PYDANTIC_DISABLE_PLUGINS"}
+variables = os.environ.keys() & {"SSL_CERT_FILE"}
 import rich
 print(sorted(left_out), sorted(variables), rich.__name__)
 """

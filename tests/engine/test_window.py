@@ -9,6 +9,7 @@ import anyio
 
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.window import WindowGuard
+from fleetpatch.model.plan.section import section_of
 from fleetpatch.model.plan.window import WindowSection
 from tests.fakes import VirtualClock
 
@@ -28,7 +29,7 @@ def guard_of(clock: VirtualClock, closed: list[str], **window: object) -> Window
     """Open from 08:30 to 09:30 UTC; the virtual clock starts at 08:00."""
     section = {"opens": "30 8 * * *", "lasts": "1h", "drain": "1m", **window}
     return WindowGuard(
-        WindowSection.model_validate(section).window(),
+        section_of(WindowSection, section).window(),
         clock,
         lambda cause: closed.append(cause.text),
     )

@@ -10,22 +10,22 @@ import json
 
 from fleetpatch.model.fields import MAX_DEPTH, TOO_DEEP, is_deeper
 from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.plan.section import section_of, tree_of
 
 
 def canonical(plan: Plan) -> str:
     """Render the plan as JSON text, which `restore` reads back to an equal plan."""
     # Without defaults, so that a new key with a default does not change the digests of old plans.
-    meaning = plan.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    return json.dumps(meaning, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(tree_of(plan), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def restore(text: str) -> Plan:
     """Read what `canonical` wrote. Raises ValueError or RecursionError for any other text."""
     meaning = json.loads(text)
-    # A run file may come from anywhere; pydantic and the rules would recurse into its plan.
+    # A run file may come from anywhere; the rules would recurse into its plan.
     if is_deeper(meaning, MAX_DEPTH):
         raise ValueError(TOO_DEEP)
-    return Plan.model_validate(meaning)
+    return section_of(Plan, meaning)
 
 
 def digest(plan: Plan) -> str:

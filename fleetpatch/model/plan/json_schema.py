@@ -1,6 +1,6 @@
 """The JSON Schema of the plan file, by which editors complete keys and show what they mean.
 
-`fleetpatch schema` prints it. It is made of the pydantic models and of the docstrings of their
+`fleetpatch schema` prints it. It is made of the types of all keys, and of the docstrings of their
 attributes.
 """
 
@@ -11,50 +11,116 @@ from itertools import pairwise
 from textwrap import dedent
 from typing import Any, cast
 
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import core_schema
-
 from fleetpatch.model.plan.schema import Plan
-from fleetpatch.model.plan.section import Section
+from fleetpatch.model.plan.section import Key, Section, SectionType, keys_of
+from fleetpatch.model.plan.value_types import (
+    Body,
+    Choice,
+    Entries,
+    Keyed,
+    Parsed,
+    Schema,
+    Text,
+    Truth,
+    ValueType,
+    Whole,
+)
+
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
-class _PlanFileSchema(GenerateJsonSchema):
-    """Describes what a file may contain: None is a default of the models and is never written."""
-
-    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
-        return self.generate_inner(schema["schema"])
-
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's hook
-        return False
-
-    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
-        described = super().model_schema(schema)
-        properties, section = described["properties"], schema["cls"]
-        for alias, docstring in _docstrings(section):
-            properties[alias]["description"] = docstring
-        for alias, default in _defaults(section):
-            properties[alias]["default"] = default
-        return described
-
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        # Without the default, which would have the form that it has in Python.
-        return self.generate_inner(schema["schema"])
+def json_schema() -> Schema:
+    """Return the JSON Schema (draft 2020-12) of the plan file, for editors."""
+    return {"$schema": _DRAFT, **schema_of(Plan), "title": "fleetpatch plan"}
 
 
-def _defaults(section: type[Section]) -> Iterator[tuple[str, Any]]:
-    """Yield the alias and the default of each field that has one, as it is written in a file."""
-    defaults = section.model_construct().model_dump(mode="json", by_alias=True, exclude_none=True)
-    for alias, default in defaults.items():
-        # Editors would insert these defaults, but an empty value is not valid in a file.
+def schema_of(section: type[Section]) -> Schema:
+    """Return the JSON Schema of a section, with those of the sections within it."""
+    definitions: dict[str, Schema] = {}
+    described = _section(section, definitions)
+    return {"$defs": dict(sorted(definitions.items())), **described}
+
+
+def _section(section: type[Section], definitions: dict[str, Schema]) -> Schema:
+    keys, docstrings = keys_of(section), dict(_docstrings(section))
+    required = [name for name, key in keys.items() if key.is_required]
+    return {
+        "additionalProperties": False,
+        "description": inspect.getdoc(section),
+        "properties": {
+            name: _key(key, docstrings.get(key.name), definitions) for name, key in keys.items()
+        },
+        "title": section.__name__,
+        "type": "object",
+        **({"required": required} if required else {}),
+        **section.schema_of_keys,
+    }
+
+
+def _key(key: Key, docstring: str | None, definitions: dict[str, Schema]) -> Schema:
+    described = _of(key.kind, definitions)
+    if docstring is not None:
+        described["description"] = docstring
+    if not key.is_required and key.default is not None:
+        # Editors would insert the default, but an empty value is not valid in a file.
+        default = _all_written(key.kind, key.default)
         if default not in ([], {}, ""):
-            yield alias, default
+            described["default"] = default
+    return described
+
+
+def _all_written(kind: ValueType, value: Any) -> Any:
+    """Return what a file may contain for a value, with the defaults of a section."""
+    if not isinstance(kind, SectionType):
+        return kind.write(value)
+    values = ((name, one, getattr(value, one.name)) for name, one in keys_of(kind.section).items())
+    return {name: _all_written(one.kind, item) for name, one, item in values if item is not None}
+
+
+def _of(kind: ValueType, definitions: dict[str, Schema]) -> Schema:
+    match kind:
+        case SectionType(section=section):
+            if section.__name__ not in definitions:
+                definitions[section.__name__] = {}  # so that a section may contain itself
+                definitions[section.__name__] = _section(section, definitions)
+            return {"$ref": f"#/$defs/{section.__name__}"}
+        case Entries(item=item, is_not_empty=is_not_empty):
+            size = {"minItems": 1} if is_not_empty else {}
+            return {"type": "array", "items": _of(item, definitions), **size}
+        case Keyed():
+            return _mapping(kind, definitions)
+        case Body():
+            return {"type": "object", "additionalProperties": True}
+        case Choice(meanings=meanings):
+            words = list(meanings)
+            return {"type": "string", **({"enum": words} if words[1:] else {"const": words[0]})}
+        case Whole(least=least, most=most):
+            limits = {"minimum": least, "maximum": most}
+            return {"type": "integer", **{key: n for key, n in limits.items() if n is not None}}
+        case Truth():
+            return {"type": "boolean"}
+        case Text() | Parsed():
+            return {"type": "string", **kind.keywords}
+    return dict(kind.keywords)
+
+
+def _mapping(kind: Keyed, definitions: dict[str, Schema]) -> Schema:
+    item, names = _of(kind.item, definitions), dict(kind.key.keywords)
+    pattern = names.pop("pattern", None)
+    rule: Schema = (
+        {"patternProperties": {pattern: item}} if pattern else {"additionalProperties": item}
+    )
+    if names:
+        rule["propertyNames"] = names
+    if kind.is_not_empty:
+        rule["minProperties"] = 1
+    return {"type": "object", **rule}
 
 
 def _docstrings(section: type[Section]) -> Iterator[tuple[str, str]]:
-    """Yield the alias and the docstring of each field that has one.
+    """Yield the name and the docstring of each attribute that has one.
 
-    pydantic's `use_attribute_docstrings` would parse the source of each section at each start of
-    the tool; only editors need the docstrings.
+    Only editors need the docstrings, so that a start of the tool does not parse the sources.
     """
     try:
         source = inspect.getsource(section)
@@ -67,10 +133,4 @@ def _docstrings(section: type[Section]) -> Iterator[tuple[str, str]]:
                 ast.AnnAssign(target=ast.Name(id=name)),
                 ast.Expr(value=ast.Constant(value=str(text))),
             ):
-                yield section.model_fields[name].alias or name, inspect.cleandoc(text)
-
-
-def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of the plan file, for editors."""
-    schema = Plan.model_json_schema(by_alias=True, schema_generator=_PlanFileSchema)
-    return {"$schema": GenerateJsonSchema.schema_dialect, **schema, "title": "fleetpatch plan"}
+                yield name, inspect.cleandoc(text)

@@ -2,11 +2,10 @@
 
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, WithJsonSchema
-
 from fleetpatch.model.lease import MAX_DURATION
 from fleetpatch.model.names import problem_of_dns_label, problem_of_dns_subdomain
-from fleetpatch.model.plan.section import Seconds, Section, valid
+from fleetpatch.model.plan.field_types import duration_type, text_type
+from fleetpatch.model.plan.section import Section
 
 SHORTEST: Final = 5
 """Seconds. Request timeouts are fractions of it (`engine.lease`), and would become too short."""
@@ -21,30 +20,26 @@ def _problem_of_lease(text: str) -> str | None:
     return problem_of_dns_label(namespace) or problem_of_dns_subdomain(name)
 
 
-def _whole_seconds(seconds: float) -> float:
+def _problem_of_duration(seconds: float) -> str | None:
     # `leaseDurationSeconds` of a Lease is an integer.
-    if not SHORTEST <= seconds <= MAX_DURATION or seconds != int(seconds):
-        span = f"at least {SHORTEST}s and at most {MAX_DURATION}s"
-        raise ValueError(f"must be whole seconds, {span}")
-    return seconds
+    if SHORTEST <= seconds <= MAX_DURATION and seconds == int(seconds):
+        return None
+    return f"must be whole seconds, at least {SHORTEST}s and at most {MAX_DURATION}s"
 
 
-class LockSection(Section):
+class LockSection(Section, frozen=True, kw_only=True):
     """Keeps other machines from applying the plan at the same time."""
 
     lease: Annotated[
         str,
-        valid(_problem_of_lease),
-        WithJsonSchema(
-            {
-                "type": "string",
-                "pattern": rf"^{_LABEL}/{_LABEL}(\.{_LABEL})*$",
-                "examples": ["fleetpatch/relabel-ml-teams"],
-            }
+        text_type(
+            _problem_of_lease,
+            pattern=rf"^{_LABEL}/{_LABEL}(\.{_LABEL})*$",
+            examples=["fleetpatch/relabel-ml-teams"],
         ),
     ]
     """A Lease in the fleet's first cluster, as namespace/name, that is held during a run."""
-    duration: Annotated[Seconds, AfterValidator(_whole_seconds)] = 30.0
+    duration: Annotated[float, duration_type(_problem_of_duration)] = 30.0
     """How long after its last renewal others may take the Lease over."""
 
     @property

@@ -42,7 +42,7 @@ from fleetpatch.model.plan.objects import ObjectLists, ReadList
 from fleetpatch.model.plan.problems import API_VERSION, Finding, Place, Problem, TreePath
 from fleetpatch.model.plan.programs import check_program
 from fleetpatch.model.plan.schema import Plan
-from fleetpatch.model.plan.shape import check_shape
+from fleetpatch.model.plan.section import read_section, tree_of
 from fleetpatch.model.plan.tables.section import TablesRead
 from fleetpatch.model.plan.tables.table import Table
 from fleetpatch.model.plan.templates import template_warnings
@@ -93,7 +93,7 @@ class PlanFile(PartialRepr, frozen=True):
         Raises PlanError if they cannot be read.
         """
         name = f"plan {plan.name}"
-        tree = plan.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        tree = tree_of(plan)
         beside = _FilesBeside(tree, Folder("", ""))
         document = Document(name, None, tree)
         if problems := [*_placed(document, beside.findings), *beside.problems]:
@@ -189,7 +189,7 @@ def _checked(document: Document, folder: str = "") -> PlanFile:
     # Without a tree the other checks would only find that everything is missing.
     if document.is_unreadable:
         raise PlanError(document.problems)
-    plan, findings = check_shape(document.tree, document.source)
+    plan, findings = read_section(Plan, document.tree, document.source)
     literal = with_placeholders(document.tree)
     findings += tuple(found for check in _CHECKS for found in check(literal))
     findings += tuple(check_computed(document.tree))
@@ -197,7 +197,7 @@ def _checked(document: Document, folder: str = "") -> PlanFile:
     beside = _FilesBeside(document.tree, Folder(folder, document.file if folder else ""))
     findings += beside.findings
     findings += tuple(check_expressions(document.tree, beside.columns))
-    # One finding per place: the shape's message is the more precise one.
+    # One finding per place: the section's message is the more precise one.
     wrong = {finding.path for finding in findings}
     written = (*check_plain(document.root), *check_encodable(document.tree))
     findings += tuple(one for one in written if one.path not in wrong)
@@ -239,7 +239,7 @@ class _FilesBeside:
         if not (plan.tables or self._objects.lists):
             return source
         tables = {
-            name: table.model_copy(update={"digest": self._tables.digests[name]})
+            name: replace(table, digest=self._tables.digests[name])
             for name, table in plan.tables.items()
         }
         digests = self._objects.digests
@@ -247,7 +247,7 @@ class _FilesBeside:
             block.with_digest(digests[position]) if position in digests else block
             for position, block in enumerate(plan.targets)
         )
-        plan = plan.model_copy(update={"tables": tables, "targets": blocks})
+        plan = replace(plan, tables=tables, targets=blocks)
         lists = self._objects.lists
         return replace(source, plan=plan, tables=self._tables.tables, objects=lists)
 

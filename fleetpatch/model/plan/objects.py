@@ -7,17 +7,17 @@ of the plan, as that of a table is.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
-from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from fleetpatch.model.fields import Json
 from fleetpatch.model.names import problem_of_dns_label, problem_of_object_name, show
 from fleetpatch.model.plan.beside import FileBeside, Folder, problem_of_digest
+from fleetpatch.model.plan.field_types import DIGEST
 from fleetpatch.model.plan.problems import Finding, Place, Problem, TreePath
-from fleetpatch.model.plan.section import DIGEST, NO_VALUE
 from fleetpatch.model.plan.tree import list_at, mapping_at, sections
+from fleetpatch.model.plan.value_types import Other
 from fleetpatch.model.plan.yaml.syntax import decode, place_of_byte
 
 LARGEST: Final = 16 * 1024 * 1024
@@ -64,34 +64,28 @@ class ReadList(msgspec.Struct, frozen=True):
 def _read(value: object) -> ObjectList:
     # Mistakes within the list are found by `ObjectLists`, which knows their places.
     match value:
-        case None:
-            raise ValueError(NO_VALUE)
         case dict():
             digest = value.get("digest")
             is_digest = isinstance(digest, str) and DIGEST.fullmatch(digest)
             return ObjectList(str(value.get("file", "")), digest if is_digest else None)
         case list():
             return ObjectList(entries=tuple(map(str, value)))
-        case ObjectList():
-            return value
         case _:
             raise ValueError(f"must be a list of objects, or {{file: FILE}}; {_FORM}")
 
 
-def _write(value: ObjectList | None) -> Any:
-    if value is None:
-        return None
+def _write(value: ObjectList) -> Json:
     if not value.file:
         return list(value.entries)
     return {"file": value.file, **({"digest": value.digest} if value.digest else {})}
 
 
 Objects: TypeAlias = Annotated[
-    ObjectList | None,
-    PlainValidator(_read),
-    PlainSerializer(_write),
-    WithJsonSchema(
-        {
+    ObjectList,
+    Other(
+        _read,
+        _write,
+        keywords={
             "anyOf": [
                 {"type": "array", "minItems": 1, "items": {"type": "string"}},
                 {
@@ -112,7 +106,7 @@ Objects: TypeAlias = Annotated[
                 },
             ],
             "examples": [["team-a/etl-7"], {"file": "ticket-4711.txt"}],
-        }
+        },
     ),
 ]
 
@@ -129,7 +123,8 @@ class ObjectLists:
         self.digests: dict[int, str] = {}
         self.findings: list[Finding] = []
         self.problems: list[Problem] = []
-        fleet = {mapping_at(tree, path).get("name") for path in sections(tree, ("fleet",))}
+        # Of any type: what is wrong with the fleet is reported elsewhere.
+        fleet = [mapping_at(tree, path).get("name") for path in sections(tree, ("fleet",))]
         self._clusters = frozenset(name for name in fleet if isinstance(name, str))
         for position, path in enumerate(sections(tree, ("targets",))):
             block = mapping_at(tree, path)

@@ -38,7 +38,7 @@ def problem_of_program(program: str, folder: str) -> str:
 def check_program(tree: Json, folder: str) -> Iterator[Finding]:
     """Find a command of `waves.check` that cannot be run from a plan file in `folder`."""
     command = mapping_at(tree, _CHECK).get("command")
-    # Another type, or an empty list, is reported by the shape.
+    # Another type, or an empty list, is reported by its section.
     match command:
         case [str(program), *_] if problem := problem_of_program(program, folder):
             yield Finding((*_CHECK, "command", 0), problem)

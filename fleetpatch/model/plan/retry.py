@@ -2,9 +2,9 @@
 
 from typing import Annotated, Final, TypeAlias
 
-from pydantic import AfterValidator, Field
-
-from fleetpatch.model.plan.section import Given, ListOf, Percentage, Seconds, Section
+from fleetpatch.model.plan.field_types import ListOf, Percentage, PositiveSeconds
+from fleetpatch.model.plan.section import Arranged, Section
+from fleetpatch.model.plan.value_types import Whole
 from fleetpatch.model.units import Percent
 
 RETRIED: Final = (408, 425, 429, 503)
@@ -30,33 +30,29 @@ _CHOICES: Final = (
 )
 
 
-def _retryable(status: int) -> int:
-    if status not in _RETRYABLE:
-        raise ValueError(
-            f"{status} cannot be retried: the answer would be the same, or has another meaning;"
-            f" choose among {_CHOICES}"
-        )
-    return status
-
-
-def _sorted(statuses: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(sorted(statuses))
+def _problem_of_status(status: int) -> str | None:
+    if status in _RETRYABLE:
+        return None
+    return (
+        f"{status} cannot be retried: the answer would be the same, or has another meaning;"
+        f" choose among {_CHOICES}"
+    )
 
 
 Statuses: TypeAlias = Annotated[
-    ListOf[Annotated[int, AfterValidator(_retryable)]], AfterValidator(_sorted)
+    ListOf[Annotated[int, Whole(problem_of=_problem_of_status)]], Arranged(sorted)
 ]
 """HTTP statuses to retry; their order means nothing, so it does not change the digest."""
 
 
-class RetrySection(Section):
+class RetrySection(Section, frozen=True, kw_only=True):
     """When and how often a request is retried."""
 
-    attempts: Annotated[int, Field(ge=1, le=100)] = 6
+    attempts: Annotated[int, Whole(1, 100)] = 6
     """The maximum number of attempts for a target, the first included."""
-    deadline: Annotated[Annotated[Seconds, Field(gt=0)] | None, Given] = None
+    deadline: PositiveSeconds | None = None
     """How long a target may take from its first request on, before it fails. Absent: no limit."""
-    max_delay: Annotated[Seconds, Field(gt=0)] = 30.0
+    max_delay: PositiveSeconds = 30.0
     """The longest wait between two attempts, even if the server's Retry-After is longer."""
     statuses: Statuses = DEFAULT_STATUSES
     """HTTP statuses that are retried."""
@@ -64,7 +60,7 @@ class RetrySection(Section):
     """The maximum share of retries among all requests."""
 
 
-class ClusterRetrySection(Section):
+class ClusterRetrySection(Section, frozen=True, kw_only=True):
     """What is retried on one cluster."""
 
     statuses: Statuses

@@ -1,4 +1,4 @@
-"""The plan: the pydantic models of the plan file's sections.
+"""The plan: the sections of the plan file.
 
 Editors show the attribute docstrings (`fleetpatch.model.plan.json_schema`). The default of a key is
 a value that could be written into the file, which changes nothing, not even the digest. Keys that
@@ -8,8 +8,8 @@ are only wrong in combination are found in `fleetpatch.model.plan.checks`.
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
+import msgspec
 from msgspec.structs import replace
-from pydantic import Field
 
 from fleetpatch.model.change import (
     FIELD_MANAGER,
@@ -22,41 +22,41 @@ from fleetpatch.model.change import (
 from fleetpatch.model.computed import Expression
 from fleetpatch.model.fields import Path, annotation, label
 from fleetpatch.model.patterns import is_pattern
-from fleetpatch.model.plan.lease import LockSection
-from fleetpatch.model.plan.retry import RetrySection
-from fleetpatch.model.plan.section import (
+from fleetpatch.model.plan.computable import AnnotationValue, LabelValue
+from fleetpatch.model.plan.field_types import (
     AnnotationKey,
     AnnotationPattern,
-    AnnotationValue,
-    AnyOf,
     CelText,
+    Count,
     CountOrPercentage,
     DnsLabel,
     FieldManager,
-    Given,
     LabelKey,
     LabelPattern,
-    LabelValue,
     ListOf,
+    NonEmptyText,
     PerSecond,
-    Seconds,
-    Section,
+    PositiveSeconds,
 )
+from fleetpatch.model.plan.lease import LockSection
+from fleetpatch.model.plan.retry import RetrySection
+from fleetpatch.model.plan.section import NotEmpty, Section
 from fleetpatch.model.plan.tables.section import Identifier, TableSection
 from fleetpatch.model.plan.targets import ClusterRef, TargetBlock
+from fleetpatch.model.plan.value_types import Whole
 from fleetpatch.model.plan.verification import VerifySection
 from fleetpatch.model.plan.waves import WavesSection
 from fleetpatch.model.plan.window import WindowSection
 
 
-class MetadataSection(Section):
+class MetadataSection(Section, frozen=True, kw_only=True):
     """The plan's name, description and notes."""
 
     name: DnsLabel
     """The plan's name, a DNS label; runs are named after it."""
     description: str = ""
     """Text for the people who review it."""
-    annotations: Mapping[Annotated[str, Field(min_length=1)], str] = {}
+    annotations: Mapping[NonEmptyText, str] = {}
     """Notes with free keys, such as a ticket; they are kept in the run."""
 
 
@@ -79,30 +79,30 @@ def _patterns(values: _Values) -> tuple[str, ...]:
     return tuple(sorted(filter(is_pattern, values)))
 
 
-class PatchSection(Section):
+class PatchSection(Section, frozen=True, kw_only=True):
     """What to change: labels and annotations, or one patch body; and how it is sent."""
 
-    labels: Annotated[Mapping[LabelPattern, LabelValue], Field(min_length=1)] = {}
+    labels: Annotated[Mapping[LabelPattern, LabelValue], NotEmpty()] = {}
     """Labels to set: text, or {cel: EXPRESSION}. null removes; prefix/* with null removes all keys
     with the prefix."""
-    rename_labels: Annotated[Mapping[LabelKey, LabelKey], Field(min_length=1)] = {}
+    rename_labels: Annotated[Mapping[LabelKey, LabelKey], NotEmpty()] = {}
     """Labels to rename, old key to new key; each object keeps its value."""
-    copy_labels: Annotated[Mapping[LabelKey, LabelKey], Field(min_length=1)] = {}
+    copy_labels: Annotated[Mapping[LabelKey, LabelKey], NotEmpty()] = {}
     """Labels to copy, old key to new key; each object keeps the old label, too."""
-    annotations: Annotated[Mapping[AnnotationPattern, AnnotationValue], Field(min_length=1)] = {}
+    annotations: Annotated[Mapping[AnnotationPattern, AnnotationValue], NotEmpty()] = {}
     """Annotations to set: text, or {cel: EXPRESSION}. null removes; prefix/* with null removes all
     keys with the prefix."""
-    rename_annotations: Annotated[Mapping[AnnotationKey, AnnotationKey], Field(min_length=1)] = {}
+    rename_annotations: Annotated[Mapping[AnnotationKey, AnnotationKey], NotEmpty()] = {}
     """Annotations to rename, old key to new key; each object keeps its value."""
-    copy_annotations: Annotated[Mapping[AnnotationKey, AnnotationKey], Field(min_length=1)] = {}
+    copy_annotations: Annotated[Mapping[AnnotationKey, AnnotationKey], NotEmpty()] = {}
     """Annotations to copy, old key to new key; each object keeps the old annotation, too."""
-    merge: Annotated[Mapping[str, Any] | None, Given] = None
+    merge: Mapping[str, Any] | None = None
     """A JSON merge patch (RFC 7386)."""
-    json_patch: Annotated[ListOf[Mapping[str, Any]] | None, Given] = Field(None, alias="json")
+    json_patch: ListOf[Mapping[str, Any]] | None = msgspec.field(default=None, name="json")
     """A JSON Patch (RFC 6902): a list of operations."""
-    strategic: Annotated[Mapping[str, Any] | None, Given] = None
+    strategic: Mapping[str, Any] | None = None
     """A strategic merge patch, for built-in kinds of Kubernetes."""
-    apply: Annotated[Mapping[str, Any] | None, Given] = None
+    apply: Mapping[str, Any] | None = None
     """A server-side apply configuration; apiVersion, kind and name may be left out."""
     field_manager: FieldManager = FIELD_MANAGER
     """The name that the server records as the owner of the changed fields."""
@@ -143,7 +143,7 @@ class PatchSection(Section):
         return PatchOptions(self.field_manager, self.force, self.pretty)
 
 
-class GuardsSection(Section):
+class GuardsSection(Section, frozen=True, kw_only=True):
     """Safety checks of a run."""
 
     on_drift: Literal["skip", "overwrite"] = "skip"
@@ -160,20 +160,20 @@ class GuardsSection(Section):
     """If nothing matches in a cluster or a named namespace, or a named object is missing."""
     on_error: Literal["refuse", "skip"] = "refuse"
     """If an expression fails on an object, or has no valid value: refuse the plan, or skip it."""
-    max_targets: Annotated[Annotated[int, Field(ge=1)] | None, Given] = None
+    max_targets: Count | None = None
     """Refuse a plan that matches more objects. Absent: no limit."""
-    allow_keys: AnyOf[AnnotationKey] = ()
+    allow_keys: tuple[AnnotationKey, ...] = ()
     """Protected keys that this plan may change, by name."""
 
 
-class PaceSection(Section):
+class PaceSection(Section, frozen=True, kw_only=True):
     """How fast requests are sent to each cluster."""
 
-    rate: Annotated[PerSecond | None, Given] = None
+    rate: PerSecond | None = None
     """The highest rate of requests, such as 100/s. Absent: no limit."""
-    burst: Annotated[Annotated[int, Field(ge=1)] | None, Given] = None
+    burst: Count | None = None
     """Requests that may be sent at once after a pause; needs a rate. Absent: one second's."""
-    concurrency: Annotated[Annotated[int, Field(ge=1, le=1000)] | None, Given] = None
+    concurrency: Annotated[int | None, Whole(1, 1000)] = None
     """The maximum number of requests in flight. Absent: 128, or 32 if the pace is not adaptive."""
     adaptive: bool = True
     """Adapt to the server's latency and refusals, below these limits."""
@@ -186,16 +186,16 @@ class PaceSection(Section):
         return self.concurrency or (128 if self.adaptive else 32)
 
 
-class LimitsSection(Section):
+class LimitsSection(Section, frozen=True, kw_only=True):
     """When a run stops by itself."""
 
-    max_failures: Annotated[CountOrPercentage | None, Given] = None
+    max_failures: CountOrPercentage | None = None
     """The number or share of failed targets that is tolerated; one more halts the run."""
-    deadline: Annotated[Annotated[Seconds, Field(gt=0)] | None, Given] = None
+    deadline: PositiveSeconds | None = None
     """The run pauses after this time."""
 
 
-class Plan(Section):
+class Plan(Section, frozen=True, kw_only=True):
     """A plan file of fleetpatch: one change to many objects."""
 
     api_version: Literal["fleetpatch/v1"]
@@ -208,7 +208,7 @@ class Plan(Section):
     """The clusters. Absent: the one of the kubeconfig's current context."""
     targets: ListOf[TargetBlock]
     """The objects: the union of these blocks."""
-    tables: Annotated[Mapping[Identifier, TableSection], Field(min_length=1)] = {}
+    tables: Annotated[Mapping[Identifier, TableSection], NotEmpty()] = {}
     """Tables beside the plan, by the names that expressions give them."""
     variables: Mapping[Identifier, CelText] = {}
     """CEL expressions that others use as variables.NAME."""
@@ -220,15 +220,15 @@ class Plan(Section):
     """How fast requests are sent."""
     retry: RetrySection = RetrySection()
     """Which requests are retried."""
-    limits: Annotated[LimitsSection | None, Given] = None
+    limits: LimitsSection | None = None
     """When it stops by itself."""
-    waves: Annotated[WavesSection | None, Given] = None
+    waves: WavesSection | None = None
     """The steps of the run."""
-    verify: Annotated[VerifySection | None, Given] = None
+    verify: VerifySection | None = None
     """Whether the change is still there after a while."""
-    window: Annotated[WindowSection | None, Given] = None
+    window: WindowSection | None = None
     """When patches may be sent."""
-    lock: Annotated[LockSection | None, Given] = None
+    lock: LockSection | None = None
     """A Lease that keeps other machines from applying the plan at the same time."""
 
     @property

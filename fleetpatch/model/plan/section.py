@@ -1,250 +1,208 @@
-"""The base of all sections of a plan, and the types of their values.
+"""The base of all sections of a plan, and how a tree is read into them, and written.
 
-A type reads the value in the file, writes it in canonical form, and describes itself to editors.
-Its reader raises ValueError (or SelectorError) with a sentence for people; `shape` adds the place.
+The type of a key follows from the annotation of its attribute: `bool` is a truth value, `str` is
+text, `tuple[X, ...]` a list. Where that does not say enough, the annotation has a `ValueType`, as
+those in `fleetpatch.model.plan.field_types`. None is the default of a key that may be absent; a
+file cannot contain it.
 """
 
-import re
-from collections.abc import Callable
-from typing import Annotated, Any, Final, TypeAlias, TypeVar
-
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    Strict,
-    WithJsonSchema,
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from enum import Enum
+from functools import cache
+from types import MappingProxyType, NoneType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
 )
-from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticKnownError
 
-from fleetpatch.model import names, patterns, units
-from fleetpatch.model.computed import KEY, Expression, expression_of
-from fleetpatch.model.plan.templates import is_template, problem_of_template
-from fleetpatch.model.selectors.field_selector import FieldSelector
-from fleetpatch.model.selectors.label_selector import Selector
-from fleetpatch.model.units import Amount, Percent
+import msgspec
+from msgspec.structs import FieldInfo, fields, replace
 
-_T = TypeVar("_T")
+from fleetpatch.model.fields import Json
+from fleetpatch.model.plan.problems import Finding, TreePath, show_path
+from fleetpatch.model.plan.value_types import (
+    Body,
+    Choice,
+    Entries,
+    Keyed,
+    Mistakes,
+    Schema,
+    Source,
+    Text,
+    Truth,
+    ValueType,
+    Whole,
+)
+from fleetpatch.model.plan.value_words import not_a_mapping
 
-DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
-
-NO_VALUE = "has no value; add one, or remove the key"
+S = TypeVar("S", bound="Section")
 
 
-class Section(BaseModel):
+class Section(msgspec.Struct, frozen=True, rename="camel"):
     """A mapping of the plan file: camelCase there, snake_case here; immutable, no unknown keys."""
 
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        defer_build=True,  # a part is built with the whole, and not by itself as well
-        extra="forbid",  # a misspelled key must not be ignored
-        frozen=True,
-        hide_input_in_errors=True,  # the input may be a secret
-        strict=True,  # "1" must not become 1
-    )
+    schema_of_keys: ClassVar[Schema] = {}
+    """What the JSON Schema says of several keys together."""
+
+    @classmethod
+    def wrong_type(cls, path: TreePath, value: Any) -> Finding:
+        """Return the finding for a value that is not a mapping."""
+        return Finding(path, not_a_mapping(value))
+
+    @classmethod
+    def unknown_key(cls, path: TreePath, value: Any) -> Finding:  # noqa: ARG003
+        """Return the finding for an unknown key, the last step of `path`, with its `value`."""
+        known = sorted(keys_of(cls))
+        close = get_close_matches(str(path[-1]), known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
+        return Finding(path, f"is not a key of a plan; {hint}", of_key=True)
+
+    @classmethod
+    def is_missing(cls, key: str, section: Mapping[str, Any]) -> bool:
+        """Report whether a required key that a section lacks is a mistake of its own."""
+        return key not in section
 
 
-def _given(value: object) -> object:
-    if value is None:
-        raise ValueError(NO_VALUE)
-    return value
+class Key(msgspec.Struct, frozen=True):
+    """A key of a section: the attribute `name`, and its type; `default` if it may be absent."""
+
+    name: str
+    kind: ValueType
+    default: Any
+    is_required: bool
 
 
-def _of_text(read: Callable[[str], _T], example: str) -> Callable[[object], _T]:
-    def validate(value: object) -> _T:
-        if not isinstance(_given(value), str):
-            raise ValueError(f"must be text such as {example}")  # noqa: TRY004 - pydantic's protocol
-        return read(str(value))
-
-    return validate
+class NotEmpty:
+    """Says in an annotation that a list or a mapping has an entry."""
 
 
-def valid(problem_of: Callable[[str], str | None]) -> AfterValidator:
-    """Make a validator of a function that returns what is wrong with a text, or None."""
+class Arranged:
+    """Says in an annotation that the order of a list has no meaning; `arrange` makes one."""
 
-    def check(text: str) -> str:
-        if problem := problem_of(text):
-            raise ValueError(problem)
-        return text
-
-    return AfterValidator(check)
+    def __init__(self, arrange: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
+        self.arrange = arrange
 
 
-def _read_amount(value: object) -> Amount:
-    if isinstance(_given(value), str):
-        return units.read_percent(str(value))
-    # A bool is an int in Python, but `true` is not a count.
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError("must be a count such as 10, or a percentage such as 10%")
-    return value
+class SectionType(ValueType, frozen=True, eq=False):
+    """A section, whose keys are those of its class."""
 
+    section: type[Section]
 
-def _write_amount(value: Amount) -> int | str:
-    return str(value) if isinstance(value, Percent) else value
-
-
-def _content_digest(text: str) -> str:
-    if not DIGEST.fullmatch(text):
-        raise ValueError("must be sha256: and 64 hexadecimal digits in lower case")
-    return text
-
-
-def _text_schema(pattern: str, *examples: str) -> WithJsonSchema:
-    schema = {"type": "string", "pattern": pattern}
-    return WithJsonSchema({**schema, "examples": list(examples)} if examples else schema)
-
-
-Given = BeforeValidator(_given)
-"""Refuse a key without a value, which YAML reads as null, where None is the default."""
-
-_PERCENT_PATTERN = r"^[0-9]+(\.[0-9]+)?%$"
-
-Seconds: TypeAlias = Annotated[
-    float,
-    PlainValidator(_of_text(units.read_duration, "30s or 5m")),
-    PlainSerializer(units.write_duration, return_type=str),
-    _text_schema(r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$", "30s", "5m", "1h30m"),
-]
-
-PerSecond: TypeAlias = Annotated[
-    float,
-    PlainValidator(_of_text(units.read_rate, "100/s")),
-    PlainSerializer(units.write_rate, return_type=str),
-    _text_schema(r"^[0-9]+(\.[0-9]+)?/[smh]$", "100/s", "600/m"),
-]
-
-Percentage: TypeAlias = Annotated[
-    Percent,
-    PlainValidator(_of_text(units.read_percent, "10%")),
-    PlainSerializer(str, return_type=str),
-    _text_schema(_PERCENT_PATTERN, "10%"),
-]
-
-CountOrPercentage: TypeAlias = Annotated[
-    Amount,
-    PlainValidator(_read_amount),
-    PlainSerializer(_write_amount),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 0},
-                {"type": "string", "pattern": _PERCENT_PATTERN},
-            ]
-        }
-    ),
-]
-
-LabelSelector: TypeAlias = Annotated[
-    Selector,
-    PlainValidator(_of_text(Selector.parse, '"app in (etl, train)"')),
-    PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string", "examples": ["app in (etl, train), tier != gold"]}),
-]
-
-ObjectFieldSelector: TypeAlias = Annotated[
-    FieldSelector,
-    PlainValidator(_of_text(FieldSelector.parse, '"status.successful=0"')),
-    PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string", "examples": ["status.successful=0"]}),
-]
-
-DnsLabel: TypeAlias = Annotated[
-    str,
-    valid(names.problem_of_dns_label),
-    _text_schema("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
-]
-LabelKey: TypeAlias = Annotated[str, valid(names.problem_of_label_key)]
-LabelPattern: TypeAlias = Annotated[str, valid(patterns.problem_of_label_pattern)]
-"""The key of a label, or a pattern of keys."""
-
-
-def _computable(problem_of: Callable[[str], str | None]) -> PlainValidator:
-    """Make a validator of a value that is text, null, or an expression."""
-
-    def check(value: object) -> str | Expression | None:
-        if value is None:
+    def read(self, value: Any, path: TreePath, mistakes: Mistakes) -> Section | None:
+        """Return the section, or None if something in it is not valid."""
+        section, known = self.section, keys_of(self.section)
+        if not isinstance(value, dict):
+            mistakes.findings.append(section.wrong_type(path, value))
             return None
-        if isinstance(value, Expression):
-            return value
-        if expression := expression_of(value):
-            return expression
-        if isinstance(value, dict) and KEY in value:
-            raise ValueError(f"an expression is {{{KEY}: TEXT}}: text in quotes, and no other key")
-        if not isinstance(value, str):
-            raise PydanticKnownError("string_type")
-        if problem := problem_of(value):
-            raise ValueError(problem)
-        return value
-
-    return PlainValidator(check)
-
-
-def _write_computable(value: str | Expression | None) -> Any:
-    return {KEY: value.text} if isinstance(value, Expression) else value
-
-
-def _computable_schema(text: dict[str, Any]) -> WithJsonSchema:
-    return WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": ["string", "null"], **text},
-                {
-                    "type": "object",
-                    "properties": {KEY: {"type": "string"}},
-                    "required": [KEY],
-                    "additionalProperties": False,
-                },
-            ]
+        before = len(mistakes.findings)
+        mistakes.findings += [
+            section.unknown_key((*path, key), one) for key, one in value.items() if key not in known
+        ]
+        mistakes.findings += [
+            Finding((*path, key), "is missing; add it")
+            for key, one in known.items()
+            if one.is_required and section.is_missing(key, value)
+        ]
+        values = {
+            known[key].name: mistakes.read(known[key].kind, one, (*path, key))
+            for key, one in value.items()
+            if key in known
         }
-    )
+        return section(**values) if len(mistakes.findings) == before else None
+
+    def write(self, value: Any) -> Json:
+        """Return the keys of the section that do not have their defaults."""
+        return tree_of(value)
 
 
-def _problem_of_label_value(text: str) -> str | None:
-    return problem_of_template(text) if is_template(text) else names.problem_of_label_value(text)
+@cache
+def keys_of(section: type[Section]) -> dict[str, Key]:
+    """Return the keys of a section, by their names in the file."""
+    return {
+        one.encode_name: Key(one.name, _type_of(one.type), _default(one), is_required=one.required)
+        for one in fields(section)
+    }
 
 
-LabelValue: TypeAlias = Annotated[
-    str | Expression | None,
-    _computable(_problem_of_label_value),
-    PlainSerializer(_write_computable),
-    _computable_schema(
-        {
-            "maxLength": names.MAX_NAME,
-            "pattern": "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$",
-        }
-    ),
-]
-FieldManager: TypeAlias = Annotated[
-    str,
-    valid(names.problem_of_field_manager),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": names.MAX_FIELD_MANAGER}),
-]
-AnnotationKey: TypeAlias = Annotated[str, valid(names.problem_of_annotation_key)]
-AnnotationPattern: TypeAlias = Annotated[str, valid(patterns.problem_of_annotation_pattern)]
-"""The key of an annotation, or a pattern of keys."""
-AnnotationValue: TypeAlias = Annotated[
-    str | Expression | None,
-    _computable(lambda _: None),
-    PlainSerializer(_write_computable),
-    _computable_schema({}),
-]
-CelText: TypeAlias = Annotated[str, Field(min_length=1)]
-"""A CEL expression; `fleetpatch.model.plan.checks.expressions` compiles it."""
+def _default(field: FieldInfo) -> Any:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return field.default
 
-ContentDigest: TypeAlias = Annotated[
-    str,
-    AfterValidator(_content_digest),
-    WithJsonSchema({"type": "string", "pattern": f"^{DIGEST.pattern}$"}),
-]
-"""The digest of a file's content."""
 
-ListOf: TypeAlias = Annotated[tuple[_T, ...], Strict(strict=False), Field(min_length=1)]
-"""A list that is not empty, as a tuple; pydantic's strict tuples would refuse lists."""
+def _type_of(hint: Any) -> ValueType:
+    """Return the type that an annotation means."""
+    if get_origin(hint) is not Annotated:
+        return _plain_type_of(hint)
+    inner, *extras = get_args(hint)
+    own = next((one for one in extras if isinstance(one, ValueType)), None)
+    if own is not None:
+        return own
+    kind = _type_of(inner)
+    for extra in extras:
+        match extra:
+            case NotEmpty():
+                kind = replace(kind, is_not_empty=True)
+            case Arranged(arrange=arrange):
+                kind = replace(kind, arrange=arrange)
+    return kind
 
-AnyOf: TypeAlias = Annotated[tuple[_T, ...], Strict(strict=False)]
-"""A list that may be empty, as a tuple."""
+
+def _plain_type_of(hint: Any) -> ValueType:
+    arguments = [one for one in get_args(hint) if one is not NoneType]
+    match get_origin(hint) or hint:
+        case origin if origin in {Union, UnionType}:
+            (only,) = arguments
+            return _type_of(only)
+        case origin if origin is Literal:
+            return Choice({word: word for word in arguments})
+        case origin if origin is tuple:
+            return Entries(_type_of(arguments[0]))
+        case origin if origin is Mapping:
+            key, item = arguments
+            return Body() if item is Any else Keyed(_type_of(key), _type_of(item))
+        case section if issubclass(section, Section):
+            return SectionType(section)
+        case choices if issubclass(choices, Enum):
+            return Choice({one.value: one for one in choices})
+    return _BY_CLASS[hint]()
+
+
+_BY_CLASS: Final[Mapping[type, type[ValueType]]] = MappingProxyType(
+    {str: Text, bool: Truth, int: Whole}
+)
+
+
+def read_section(
+    section: type[S], tree: Json, source: Source
+) -> tuple[S | None, tuple[Finding, ...]]:
+    """Return the section that a tree is, or None and all mistakes in it."""
+    mistakes = Mistakes(source)
+    found = mistakes.read(SectionType(section), tree, ())
+    return found, tuple(mistakes.findings)
+
+
+def section_of(section: type[S], tree: Json) -> S:
+    """Return the section that a tree is. Raises ValueError, which names each mistake."""
+    found, findings = read_section(section, tree, lambda _: None)
+    if found is None:
+        raise ValueError("; ".join(f"{show_path(one.path)}: {one.what}" for one in findings))
+    return found
+
+
+def tree_of(section: Section) -> dict[str, Json]:
+    """Return the keys of a section that do not have their defaults, as a file has them."""
+    values = ((key, one, getattr(section, one.name)) for key, one in keys_of(type(section)).items())
+    return {
+        key: one.kind.write(value)
+        for key, one, value in values
+        if one.is_required or value != one.default
+    }

@@ -4,7 +4,6 @@ import re
 from typing import Annotated, Final, Self, TypeAlias
 
 from msgspec.structs import replace
-from pydantic import AfterValidator, Strict, WithJsonSchema
 
 from fleetpatch.model.names import (
     problem_of_dns_label,
@@ -13,18 +12,17 @@ from fleetpatch.model.names import (
     show,
 )
 from fleetpatch.model.plan.auth import Auth
-from fleetpatch.model.plan.objects import Objects
-from fleetpatch.model.plan.retry import ClusterRetrySection
-from fleetpatch.model.plan.section import (
+from fleetpatch.model.plan.field_types import (
     CelText,
     DnsLabel,
-    Given,
     LabelSelector,
     ListOf,
     ObjectFieldSelector,
-    Section,
-    valid,
+    text_type,
 )
+from fleetpatch.model.plan.objects import Objects
+from fleetpatch.model.plan.retry import ClusterRetrySection
+from fleetpatch.model.plan.section import Section
 from fleetpatch.model.providers.capability import ProviderName
 from fleetpatch.model.selectors.field_selector import FieldSelector, FieldTerm
 from fleetpatch.model.selectors.label_selector import Selector
@@ -33,55 +31,49 @@ _WILDCARDS: Final = re.compile(r"\*|\?|\[!?[^\]]+\]")
 """The wildcards of fnmatch, which are replaced by a letter to check the rest of a pattern."""
 
 
-def _kind(text: str) -> str:
+def _problem_of_kind(kind: str) -> str | None:
     # The core group has no name, so an unambiguous name in it ends with a dot: pods.v1.
-    if problem_of_dns_subdomain(text.removesuffix(".")):
-        raise ValueError(
-            f"{show(text)} is not a valid kind; write one name for each entry, as for kubectl"
-            " (jobs, jobs.batch or a short name), in lower case and without the name of an object"
-        )
-    return text
+    if not problem_of_dns_subdomain(kind.removesuffix(".")):
+        return None
+    return (
+        f"{show(kind)} is not a valid kind; write one name for each entry, as for kubectl"
+        " (jobs, jobs.batch or a short name), in lower case and without the name of an object"
+    )
 
 
-def _namespace_pattern(text: str) -> str:
-    pattern = text.removeprefix("!")
+def _problem_of_namespace_pattern(pattern: str) -> str | None:
     # A pattern that no valid name can match is a mistake.
-    if problem_of_dns_label(_WILDCARDS.sub("x", pattern)):
-        raise ValueError(
-            f"{show(text)} cannot match a namespace; use lower-case letters, digits, '-',"
-            " the wildcards * ? [abc], and '!' in front to exclude"
-        )
-    return text
+    if not problem_of_dns_label(_WILDCARDS.sub("x", pattern.removeprefix("!"))):
+        return None
+    return (
+        f"{show(pattern)} cannot match a namespace; use lower-case letters, digits, '-',"
+        " the wildcards * ? [abc], and '!' in front to exclude"
+    )
 
 
-Kind: TypeAlias = Annotated[str, AfterValidator(_kind)]
-NamespacePattern: TypeAlias = Annotated[str, AfterValidator(_namespace_pattern)]
-ObjectName: TypeAlias = Annotated[str, valid(problem_of_object_name)]
-_Provider: TypeAlias = Annotated[
-    ProviderName,
-    Strict(strict=False),  # a plan contains the name; a strict enum accepts only its members
-    WithJsonSchema({"type": "string", "enum": [name.value for name in ProviderName]}),
-]
+Kind: TypeAlias = Annotated[str, text_type(_problem_of_kind)]
+NamespacePattern: TypeAlias = Annotated[str, text_type(_problem_of_namespace_pattern)]
+ObjectName: TypeAlias = Annotated[str, text_type(problem_of_object_name)]
 
 
-class ClusterRef(Section):
+class ClusterRef(Section, frozen=True, kw_only=True):
     """A cluster of the fleet."""
 
     name: DnsLabel
     """Its name in the plan, the log and the report."""
-    context: Annotated[str | None, Given] = None
+    context: str | None = None
     """The kubeconfig's context; absent: its current one."""
-    provider: _Provider = ProviderName.KUBERNETES
+    provider: ProviderName = ProviderName.KUBERNETES
     """What serves the API: any Kubernetes, or Huawei Cloud CCI."""
-    server: Annotated[str | None, Given] = None
+    server: str | None = None
     """The API's URL, for provider cci."""
-    auth: Annotated[Auth | None, Given] = None
+    auth: Auth | None = None
     """How to sign in, for provider cci."""
-    retry: Annotated[ClusterRetrySection | None, Given] = None
+    retry: ClusterRetrySection | None = None
     """What is retried, if that differs from the rest of the fleet."""
 
 
-class TargetBlock(Section):
+class TargetBlock(Section, frozen=True, kw_only=True):
     """A selection of objects. A plan's targets are the union of its blocks, each object once."""
 
     kinds: ListOf[Kind]
@@ -90,13 +82,13 @@ class TargetBlock(Section):
     """Names and globs; ! in front excludes. Absent: all namespaces."""
     names: ListOf[ObjectName] = ()
     """Names of objects. Absent: all that the selectors match."""
-    objects: Objects = None
+    objects: Objects | None = None
     """Objects by namespace/name or cluster/namespace/name: a list, or {file: FILE}, one a line."""
     selector: LabelSelector = Selector()
     """A label selector, as for kubectl -l. Absent: every object of the kinds."""
     field_selector: ObjectFieldSelector = FieldSelector()
     """A field selector, as for kubectl --field-selector."""
-    where: Annotated[CelText | None, Given] = None
+    where: CelText | None = None
     """A CEL expression over each listed object; only those for which it is true are targets."""
 
     dependents: ListOf[Kind] = ()
@@ -105,7 +97,7 @@ class TargetBlock(Section):
     def with_digest(self, digest: str) -> Self:
         """Return the block with the digest of the file of its `objects`."""
         objects = self.objects and replace(self.objects, digest=digest)
-        return self.model_copy(update={"objects": objects})
+        return replace(self, objects=objects)
 
     @property
     def is_unselective(self) -> bool:

@@ -4,19 +4,18 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, WithJsonSchema
-
 from fleetpatch.model.fields import Json
-from fleetpatch.model.plan.problems import Finding
-from fleetpatch.model.plan.section import (
-    CountOrPercentage,
-    Given,
+from fleetpatch.model.plan.field_types import (
     LabelSelector,
     ListOf,
     ObjectFieldSelector,
+    PositiveSeconds,
     Seconds,
-    Section,
+    amount_type,
+    text_type,
 )
+from fleetpatch.model.plan.problems import Finding
+from fleetpatch.model.plan.section import Section
 from fleetpatch.model.plan.targets import Kind, NamespacePattern
 from fleetpatch.model.plan.tree import mapping_at
 from fleetpatch.model.selectors.field_selector import FieldSelector
@@ -24,50 +23,37 @@ from fleetpatch.model.selectors.label_selector import Selector
 from fleetpatch.model.units import Amount
 
 
-def _not_zero(size: Amount) -> Amount:
+def _problem_of_size(size: Amount) -> str | None:
     if size == 0:
-        raise ValueError("is a wave without targets; write 1 or more, or a percentage such as 10%")
-    return size
+        return "is a wave without targets; write 1 or more, or a percentage such as 10%"
+    return None
 
 
-WaveSize: TypeAlias = Annotated[
-    CountOrPercentage,
-    AfterValidator(_not_zero),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 1},
-                {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?%$"},
-            ]
-        }
-    ),
-]
+WaveSize: TypeAlias = Annotated[Amount, amount_type(1, _problem_of_size)]
 
 _CONDITION: Final = r"^[A-Za-z][-A-Za-z0-9_./]*(=(True|False|Unknown))?$"
 """A condition type (metav1.Condition) and one of the three statuses of conditions."""
 
 
-def _condition(condition: str) -> str:
-    if not re.fullmatch(_CONDITION, condition):
-        raise ValueError(
-            "must be a type of condition, with its status unless that is True: Ready, Complete,"
-            " Failed=False, Ready=Unknown"
-        )
-    return condition
+def _problem_of_condition(condition: str) -> str | None:
+    if re.fullmatch(_CONDITION, condition):
+        return None
+    return (
+        "must be a type of condition, with its status unless that is True: Ready, Complete,"
+        " Failed=False, Ready=Unknown"
+    )
 
 
 Condition: TypeAlias = Annotated[
-    str,
-    AfterValidator(_condition),
-    WithJsonSchema({"type": "string", "pattern": _CONDITION, "examples": ["Ready=True"]}),
+    str, text_type(_problem_of_condition, pattern=_CONDITION, examples=["Ready=True"])
 ]
 """A condition of an object's status and the expected value, by default True."""
 
 
-class CheckSection(Section):
+class CheckSection(Section, frozen=True, kw_only=True):
     """The check before the next wave: a command exits with 0, or objects have a condition."""
 
-    command: Annotated[ListOf[str] | None, Given] = None
+    command: ListOf[str] | None = None
     """A program and its arguments, run on the machine of fleetpatch, without a shell."""
     kinds: ListOf[Kind] = ()
     """The kinds of the objects to check, in every cluster. Absent: those of the plan's targets."""
@@ -77,13 +63,13 @@ class CheckSection(Section):
     """Which objects, as for kubectl -l."""
     field_selector: ObjectFieldSelector = FieldSelector()
     """Which objects, as for kubectl --field-selector."""
-    condition: Annotated[Condition | None, Given] = None
+    condition: Condition | None = None
     """The condition that all of these objects must have: Ready, Complete, Failed=False."""
-    timeout: Annotated[Seconds, Field(gt=0)] = 60.0
+    timeout: PositiveSeconds = 60.0
     """How long to wait for the command or the condition."""
 
 
-class WavesSection(Section):
+class WavesSection(Section, frozen=True, kw_only=True):
     """A run in steps, with pauses between them."""
 
     sizes: ListOf[WaveSize]
@@ -92,9 +78,9 @@ class WavesSection(Section):
     """The pause after the last success of each wave except the last wave."""
     promote: Literal["auto", "manual"] = "auto"
     """manual: the run pauses after each wave, until `fleetpatch resume --promote`."""
-    check: Annotated[CheckSection | None, Given] = None
+    check: CheckSection | None = None
     """What must succeed before the next wave; if it fails, the run is halted."""
-    deadline: Annotated[Annotated[Seconds, Field(gt=0)] | None, Given] = None
+    deadline: PositiveSeconds | None = None
     """How long a wave may take before the run pauses."""
 
 
@@ -104,7 +90,7 @@ _CHECK: Final = ("waves", "check")
 def check_waves(tree: Json) -> Iterator[Finding]:
     """Find keys that cannot be combined in the check between waves."""
     waves = mapping_at(tree, ("waves",))
-    # No check is allowed; a check of another type is reported by the shape.
+    # No check is allowed; a check of another type is reported by its section.
     if not isinstance(waves.get("check"), dict):
         return
     check = mapping_at(tree, _CHECK)

@@ -4,27 +4,22 @@ The section contains one opening itself, or several in its `any`; `check_window`
 cannot be combined. Other floors only use the `fleetpatch.model.window.Window` made from it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, ClassVar, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
-from pydantic import (
-    AfterValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    WithJsonSchema,
-)
+import msgspec
 
 from fleetpatch.model import window
 from fleetpatch.model.cron import Schedule
 from fleetpatch.model.cron_warnings import warnings
 from fleetpatch.model.fields import Json
+from fleetpatch.model.plan.field_types import ListOf, Seconds, duration_type, text_type
 from fleetpatch.model.plan.problems import Finding
-from fleetpatch.model.plan.section import NO_VALUE, Given, ListOf, Seconds, Section, valid
+from fleetpatch.model.plan.section import Arranged, Section
 from fleetpatch.model.plan.tree import mapping_at, sections
+from fleetpatch.model.plan.value_types import Parsed, Schema
 from fleetpatch.model.units import read_duration, write_duration
 
 _OF_THIS_MACHINE: Final = frozenset({"localtime", "posixrules", "Factory"})
@@ -67,75 +62,65 @@ _SHARE: Final = 0.1
 of the shortest opening, so that a short one is not lost to it."""
 
 
-def _bounded(seconds: float) -> float:
+def _problem_of_lasting(seconds: float) -> str | None:
     if seconds > _LONGEST:
-        raise ValueError(
-            f"must be at most {_LONGEST / 3600:g}h; use a schedule that opens more often"
-        )
-    return seconds
+        return f"must be at most {_LONGEST / 3600:g}h; use a schedule that opens more often"
+    return None if seconds > 0 else "must be more than 0"
 
 
-def _read_days(value: object) -> window.Days:
-    if value is None:
-        raise ValueError(NO_VALUE)
-    if not isinstance(value, str):
-        raise ValueError("must be a day such as 2026-12-24")  # noqa: TRY004 - pydantic's protocol
-    return window.Days.parse(value)
-
-
-def _sorted(days: tuple[window.Days, ...]) -> tuple[window.Days, ...]:
+def _sorted(days: Iterable[window.Days]) -> list[window.Days]:
     # Neither order nor repetition has a meaning, so neither may change the digest.
-    return tuple(sorted(set(days)))
+    return sorted(set(days))
 
 
 _DAY_PATTERN: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
-Cron: TypeAlias = Annotated[str, valid(problem_of_cron)]
-TimeZone: TypeAlias = Annotated[str, valid(problem_of_timezone)]
-Lasting: TypeAlias = Annotated[Seconds, Field(gt=0), AfterValidator(_bounded)]
+Cron: TypeAlias = Annotated[str, text_type(problem_of_cron)]
+TimeZone: TypeAlias = Annotated[str, text_type(problem_of_timezone)]
+Lasting: TypeAlias = Annotated[float, duration_type(_problem_of_lasting)]
 Blackout: TypeAlias = Annotated[
     window.Days,
-    PlainValidator(_read_days),
-    PlainSerializer(str, return_type=str),
-    WithJsonSchema(
-        {
-            "type": "string",
+    Parsed(
+        window.Days.parse,
+        str,
+        "a day such as 2026-12-24",
+        keywords={
             "pattern": rf"^{_DAY_PATTERN}(\.\.{_DAY_PATTERN})?$",
             "examples": ["2026-12-24", "2026-12-31..2027-01-02"],
-        }
+        },
     ),
 ]
 
 
-class OpeningSection(Section):
+class OpeningSection(Section, frozen=True, kw_only=True):
     """One of several openings of a window."""
 
     opens: Cron
     """When it opens: a cron expression of five fields."""
     lasts: Lasting
     """How long it stays open, in elapsed time, even if local time changes meanwhile."""
-    timezone: Annotated[TimeZone | None, Given] = None
+    timezone: TimeZone | None = None
     """The IANA time zone of `opens`. Absent: that of the window."""
 
 
-class WindowSection(Section):
+class WindowSection(Section, frozen=True, kw_only=True):
     """When a run may send patches."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"oneOf": [{"required": ["opens", "lasts"]}, {"required": ["any"]}]}
-    )
+    schema_of_keys: ClassVar[Schema] = {
+        "oneOf": [{"required": ["opens", "lasts"]}, {"required": ["any"]}]
+    }
 
-    opens: Annotated[Cron | None, Given] = None
+    opens: Cron | None = None
     """When it opens: a cron expression of five fields."""
-    lasts: Annotated[Lasting | None, Given] = None
+    lasts: Lasting | None = None
     """How long it stays open, in elapsed time, even if local time changes meanwhile."""
-    any_of: Annotated[ListOf[OpeningSection] | None, Given] = Field(None, alias="any")
+    any_of: ListOf[OpeningSection] | None = msgspec.field(default=None, name="any")
     """Instead of opens and lasts: several openings; it is open while any of them is."""
     timezone: TimeZone = "UTC"
     """The IANA time zone of openings and blackouts, such as Asia/Shanghai."""
-    blackouts: Annotated[ListOf[Blackout], AfterValidator(_sorted)] = ()
+    blackouts: Annotated[ListOf[Blackout], Arranged(_sorted)] = ()
     """Days on which nothing is sent, as 2026-12-24 or 2026-12-31..2027-01-02."""
-    drain: Annotated[Seconds | None, Given] = None
+    drain: Seconds | None = None
     """How long before closing requests stop. Absent: 10s, or a tenth of lasts if that is less."""
 
     def window(self) -> window.Window:

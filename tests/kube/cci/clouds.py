@@ -12,6 +12,7 @@ from typing import TypeAlias
 from fleetpatch.kube import connect
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.plan.auth import Auth
+from fleetpatch.model.plan.section import section_of
 from tests.kube.peers import Act, Peer, Request, VirtualClock, an_object, http, serve
 
 PASSWORD = 'pass"word-of-the-tests'
@@ -75,18 +76,18 @@ def iam(endpoint: str, **more: str) -> Auth:
     """Make what a plan says about IAM; `more` are its keys as a plan file has them."""
     user = {"endpoint": endpoint, "domain": "dom", "user": "alice", "project": "cn-north-4"}
     password = {} if "passwordFile" in more else {"passwordEnv": "CCI_PASSWORD"}
-    return Auth.model_validate({"iam": user | password | more})
+    return section_of(Auth, {"iam": user | password | more})
 
 
 def token(**where: str) -> Auth:
     """Make what a plan says about a token: `env` or `file`."""
-    return Auth.model_validate({"token": where})
+    return section_of(Auth, {"token": where})
 
 
 def access_key() -> Auth:
     """Make what a plan says about an access key."""
     keys = {"accessKeyEnv": "CCI_ACCESS_KEY", "secretKeyEnv": "CCI_SECRET_KEY"}
-    return Auth.model_validate({"aksk": keys | {"project": PROJECT_ID}})
+    return section_of(Auth, {"aksk": keys | {"project": PROJECT_ID}})
 
 
 @asynccontextmanager

@@ -217,7 +217,7 @@ def test_a_mistake_is_placed_and_explained(patch: str, place: str, words: str) -
     assert problem.startswith(f"plan.yaml:{place}: ")
     assert words in problem
     assert len(problem) < 400
-    assert not re.search("pydantic|dict|tuple|Input should", problem)
+    assert not re.search("dict|tuple|Input should", problem)
 
 
 @pytest.mark.parametrize(("patch", "place"), PROTECTED)

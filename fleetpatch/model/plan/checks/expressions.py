@@ -70,7 +70,7 @@ def _compiled(language: "Language", path: TreePath, text: str, check: _Check) ->
 
 
 def _is_text(value: Json) -> TypeGuard[str]:
-    # Another type, or an empty text, is reported by the shape.
+    # Another type, or an empty text, is reported by its section.
     return isinstance(value, str) and bool(value)
 
 

@@ -10,7 +10,7 @@ from fleetpatch.model.addresses import AddressError, is_loopback, normalized, pa
 from fleetpatch.model.fields import Json
 from fleetpatch.model.plan.auth import IamAuth, TokenAuth
 from fleetpatch.model.plan.problems import Finding, TreePath
-from fleetpatch.model.plan.section import Section
+from fleetpatch.model.plan.section import Section, keys_of
 from fleetpatch.model.plan.tree import mapping_at, sections
 from fleetpatch.model.providers.tables import PROVIDERS
 
@@ -135,11 +135,10 @@ def _either(
     if not isinstance(section, dict):
         return
     given = [key for key in section if key in keys]
-    known = {field.alias for field in model.model_fields.values()}
     if len(given) > 1:
         what = f"cannot be combined with {given[0]}; remove one"
         yield Finding((*path, given[1]), what, of_key=True)
-    elif not given and known.issuperset(section):
+    elif not given and keys_of(model).keys() >= section.keys():
         yield Finding(path, f"needs {' or '.join(keys)}; add one", of_key=True)
 
 

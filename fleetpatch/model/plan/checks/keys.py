@@ -102,7 +102,7 @@ def _protected_within(one: _Written, allowed: set[str]) -> Iterator[Finding]:
     """Find a pattern that may remove protected keys: which ones is known only for each object."""
     begins = beginning(one.key)
     for key, owner in owned_within(begins):
-        # A '*' alone is not a valid pattern, which the shape reports.
+        # A '*' alone is not a valid pattern, which its section reports.
         if begins and key not in allowed:
             what = (
                 f"{one.key!r} includes {key}, which belongs to {owner.name}: {owner.why}; write a"

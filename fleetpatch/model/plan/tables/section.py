@@ -6,16 +6,15 @@ content is another plan. A run does not need the files: what an expression yield
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Final
-
-from pydantic import AfterValidator, Field, WithJsonSchema
+from typing import Annotated, Final, TypeAlias
 
 from fleetpatch.errors import Placed, PlanError
 from fleetpatch.model.fields import Json
 from fleetpatch.model.names import show
 from fleetpatch.model.plan.beside import FileBeside, Folder, problem_of_digest
+from fleetpatch.model.plan.field_types import ContentDigest, NonEmptyText, text_type
 from fleetpatch.model.plan.problems import Finding
-from fleetpatch.model.plan.section import ContentDigest, Given, Section
+from fleetpatch.model.plan.section import Section
 from fleetpatch.model.plan.tables.read import FORMATS, LARGEST, is_table, read_table
 from fleetpatch.model.plan.tables.table import Table
 from fleetpatch.model.plan.tree import mapping_at
@@ -31,39 +30,37 @@ _RESERVED: Final = frozenset(
 """Words that an expression cannot use as a name (CEL's language definition, "Syntax")."""
 
 
-def _identifier(text: str) -> str:
-    if not _IDENTIFIER.fullmatch(text):
-        raise ValueError(
-            f"{show(text)} is not a valid name in an expression; use letters, digits and '_',"
+def _problem_of_identifier(name: str) -> str | None:
+    if not _IDENTIFIER.fullmatch(name):
+        return (
+            f"{show(name)} is not a valid name in an expression; use letters, digits and '_',"
             " and no digit in front"
         )
-    if text in _RESERVED:
-        raise ValueError(f"{show(text)} is a word of the expression language; use another name")
-    return text
+    if name in _RESERVED:
+        return f"{show(name)} is a word of the expression language; use another name"
+    return None
 
 
-def _table_file(file: str) -> str:
-    if not is_table(file):
-        raise ValueError(f"must end with {', '.join(FORMATS)}, which says what the file contains")
-    return file
+def _problem_of_file(file: str) -> str | None:
+    if is_table(file):
+        return None
+    return f"must end with {', '.join(FORMATS)}, which says what the file contains"
 
 
-Identifier = Annotated[
-    str,
-    AfterValidator(_identifier),
-    WithJsonSchema({"type": "string", "pattern": f"^{_IDENTIFIER.pattern}$"}),
+Identifier: TypeAlias = Annotated[
+    str, text_type(_problem_of_identifier, pattern=f"^{_IDENTIFIER.pattern}$")
 ]
 """A name that expressions use after a dot: `tables.costs`."""
 
 
-class TableSection(Section):
+class TableSection(Section, frozen=True, kw_only=True):
     """A table of rows that expressions find by a key: `tables.costs["etl"].centre`."""
 
-    file: Annotated[str, AfterValidator(_table_file)]
+    file: Annotated[str, text_type(_problem_of_file)]
     """A csv, json or yaml file; a relative path begins at the plan file's folder."""
-    key: Annotated[str, Field(min_length=1)]
+    key: NonEmptyText
     """The column by which rows are found; no two rows have the same text in it."""
-    digest: Annotated[ContentDigest | None, Given] = None
+    digest: ContentDigest | None = None
     """The digest that the file must have, sha256:... Absent: any content."""
 
 
@@ -81,7 +78,7 @@ class TablesRead:
         self.problems: list[Placed] = []
         for name, section in mapping_at(tree, ("tables",)).items():
             match section:
-                # Other types are reported by the shape.
+                # Other types are reported by its section.
                 case {"file": str(file), "key": str(key)} if key and is_table(file):
                     self.findings += self._read(name, file, key, section, folder)
 
