@@ -10,11 +10,11 @@ documentation site checks; the line for cron (tests/e2e/test_nightly.py).
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+import click
 import pytest
-import typer
 
 from fleetpatch.cli.app import VERBS
 from fleetpatch.cli.parser import build
@@ -178,9 +178,8 @@ def test_the_reference_has_every_verb() -> None:
     assert [verb for verb in VERBS if not re.search(rf"`{verb}\b", commands)] == []
 
 
-def commands_of_all_verbs() -> dict[str, Any]:
-    commands: dict[str, Any] = typer.main.get_command(build(VERBS, VERBS)).commands  # type: ignore[attr-defined]
-    return commands
+def commands_of_all_verbs() -> Mapping[str, click.Command]:
+    return build(VERBS, VERBS).commands
 
 
 def options_of_all_verbs() -> set[tuple[str, str]]:

@@ -3,13 +3,12 @@
 import sys
 from pathlib import Path
 
-import typer
-
 from fleetpatch.campaign.planning.listing import list_objects
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.view import names_not_found
 from fleetpatch.cli import execute
 from fleetpatch.cli.dry_run import DryRun
+from fleetpatch.cli.ending import Ended
 from fleetpatch.cli.event_loop import run
 from fleetpatch.cli.options import ResultFormat
 from fleetpatch.cli.output import print_rehearsal, print_warnings
@@ -54,7 +53,7 @@ def carry_out(
     if dry_run is DryRun.CLIENT:
         print_rehearsal(planned, output)
         if _warn_of_kept(planned) or missing:
-            raise typer.Exit(Exit.SOME_FAILED)
+            raise Ended(Exit.SOME_FAILED)
         return
 
     def code_of(summary: Summary) -> Exit:
@@ -94,4 +93,4 @@ def show(plan: PlanFile, settings: Settings, output: ResultFormat, what: What) -
     if not found:
         sys.stderr.write("No object matches.\n")
     if missing:
-        raise typer.Exit(Exit.SOME_FAILED)
+        raise Ended(Exit.SOME_FAILED)

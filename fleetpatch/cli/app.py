@@ -1,7 +1,7 @@
 """The entry point: installs signal handlers and streams, calls the verb, and exits with its code.
 
 `fleetpatch --help` must answer at once. So the table below has the one-line summaries of all verbs,
-and the module of a verb is imported only when that verb is called. typer is imported after the
+and the module of a verb is imported only when that verb is called. click is imported after the
 signal handlers are installed (`fleetpatch.cli.parser`).
 """
 
@@ -42,11 +42,11 @@ VERBS = MappingProxyType(
     }
 )
 
-# A string and not an import statement: typer may be imported only after `signals.install`.
+# A string and not an import statement: click may be imported only after `signals.install`.
 _PARSER = "fleetpatch.cli.parser"
 _COMPLETION = "fleetpatch.cli.completion"
 _COMPLETE = "_FLEETPATCH_COMPLETE"
-"""The variable with which the scripts of typer ask for a completion."""
+"""The variable with which the script of a shell asks for a completion."""
 
 
 def main() -> NoReturn:
@@ -102,10 +102,10 @@ def _call(arguments: list[str]) -> int:
 
 def _completed() -> int | None:
     """Complete a command line, if a shell asks for it; return the exit code, else None."""
-    instruction = os.environ.get(_COMPLETE, "")
-    if not instruction.startswith("complete_"):
+    instruction = os.environ.get(_COMPLETE)
+    if not instruction:
         return None
-    code: int | None = import_module(_COMPLETION).complete_for_shell(VERBS, instruction)
+    code: int = import_module(_COMPLETION).answer(VERBS, instruction)
     return code
 
 
@@ -131,10 +131,6 @@ def _load(arguments: Sequence[str]) -> Callable[[list[str]], int | None]:
     """Import the module of the verb among `arguments`, and of no other verb."""
     words = [argument for argument in arguments if not argument.startswith("-")]
     verb = words[0] if words and words[0] in VERBS else None
-    # A shell that only typer completes (PowerShell) needs the options of every verb.
-    completing = _COMPLETE in os.environ
     parser = import_module(_PARSER)
-    call: Callable[[list[str]], int | None] = parser.command_line(
-        VERBS, VERBS if completing else {verb}
-    )
+    call: Callable[[list[str]], int | None] = parser.command_line(VERBS, {verb})
     return call

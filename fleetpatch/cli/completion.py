@@ -1,25 +1,24 @@
 """Completes a command line: for shells, and by `cli.kubectl_completion` for kubectl.
 
-The parameters of a verb are read from the signature of its function, so neither typer's parser nor
-the HTTP client is imported: a completion must take less than 0.3 s. `cli.completion_values` looks
-the values up, on this machine only.
+The parameters of a verb are read from the signature of its function, so neither click nor the HTTP
+client is imported: a completion must take less than 0.3 s. `cli.completion_values` looks the values
+up, on this machine only.
 
-The scripts of `fleetpatch --install-completion` are typer's. They call fleetpatch with the variable
+The scripts of the shells (`cli.completion_scripts`) call fleetpatch with the variable
 `_FLEETPATCH_COMPLETE`, and the line in `COMP_WORDS` and `COMP_CWORD` (bash) or in
-`_TYPER_COMPLETE_ARGS` (zsh, fish).
+`_TYPER_COMPLETE_ARGS` (others): the names in scripts that were installed by earlier versions.
 """
 
 import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from enum import StrEnum
-from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
-
-from typer.models import ArgumentInfo, OptionInfo
+from typing import Any, NamedTuple
 
 from fleetpatch.cli.completion_values import SOURCES, Line
+from fleetpatch.cli.parameters import Parameter, parameters_of
 from fleetpatch.cli.verb_modules import function_of
+from fleetpatch.errors import UsageError
 
 
 class Candidate(NamedTuple):
@@ -27,25 +26,6 @@ class Candidate(NamedTuple):
 
     value: str
     help: str = ""
-
-
-class _Parameter(NamedTuple):
-    """A parameter of a verb; `names` are those of an option, empty for an argument."""
-
-    names: tuple[str, ...]
-    source: str
-    annotation: Any
-
-    @property
-    def is_flag(self) -> bool:
-        return self.annotation is bool
-
-    def choices(self) -> list[str]:
-        """Return the values of an enumeration."""
-        kinds = (self.annotation, *get_args(self.annotation))
-        kinds = (*kinds, *(inner for kind in kinds for inner in get_args(kind)))
-        enums = (one for one in kinds if isinstance(one, type) and issubclass(one, StrEnum))
-        return [value.value for enum in enums for value in enum]
 
 
 def complete(verbs: Mapping[str, str], words: Sequence[str], incomplete: str) -> list[Candidate]:
@@ -65,7 +45,7 @@ def complete(verbs: Mapping[str, str], words: Sequence[str], incomplete: str) ->
 def _of_verb(
     function: Callable[..., Any], words: Sequence[str], incomplete: str
 ) -> Iterator[Candidate]:
-    parameters = list(_parameters(function))
+    parameters = list(parameters_of(function))
     by_name = {name: one for one in parameters for name in one.names}
     values, arguments, awaiting = _parsed(words, by_name)
     places = [one for one in parameters if not one.names]
@@ -75,7 +55,8 @@ def _of_verb(
             for one in _values(by_name[option], values, arguments, begun):
                 yield Candidate(f"{option}={one.value}", one.help)
         else:
-            yield from map(Candidate, (*by_name, "--help"))
+            yield from (Candidate(name, one.declared.help) for name, one in by_name.items())
+            yield Candidate("--help")
         return
     if awaiting is None and places:
         # The last argument may take any number of words.
@@ -85,80 +66,66 @@ def _of_verb(
 
 
 def _parsed(
-    words: Sequence[str], options: Mapping[str, _Parameter]
-) -> tuple[dict[str, str], list[str], _Parameter | None]:
+    words: Sequence[str], options: Mapping[str, Parameter]
+) -> tuple[dict[str, str], list[str], Parameter | None]:
     """Return the values of options, the arguments, and the option whose value is next."""
     values: dict[str, str] = {}
     arguments: list[str] = []
-    awaiting: tuple[str, _Parameter] | None = None
+    awaiting: Parameter | None = None
     for previous, word in zip(("", *words), words, strict=False):
         name, equals, value = word.partition("=")
         if word == "=":  # bash makes a word of it, so that `--output=json` arrives as three
             if previous in options:
-                awaiting = options[previous].names[0], options[previous]
+                awaiting = options[previous]
         elif awaiting is not None:
-            values[awaiting[0]], awaiting = word, None
+            values[awaiting.long_name], awaiting = word, None
         elif word.startswith("-") and name in options:
             if equals:
-                values[options[name].names[0]] = value
+                values[options[name].long_name] = value
             elif not options[name].is_flag and name != "--dry-run":
-                awaiting = options[name].names[0], options[name]
+                awaiting = options[name]
         elif not word.startswith("-"):
             arguments.append(word)
-    return values, arguments, awaiting and awaiting[1]
+    return values, arguments, awaiting
 
 
 def _values(
-    parameter: _Parameter, values: Mapping[str, str], arguments: Sequence[str], incomplete: str
+    parameter: Parameter, values: Mapping[str, str], arguments: Sequence[str], incomplete: str
 ) -> Iterator[Candidate]:
     yield from map(Candidate, parameter.choices())
-    if source := SOURCES.get(parameter.source):
+    if source := SOURCES.get(parameter.declared.metavar or parameter.long_name):
         yield from map(Candidate, source(Line(values, arguments, incomplete)))
 
 
-def _parameters(function: Callable[..., Any]) -> Iterator[_Parameter]:
-    for name, hint in get_type_hints(function, include_extras=True).items():
-        if get_origin(hint) is None or not hasattr(hint, "__metadata__"):
-            continue
-        annotation, *metadata = get_args(hint)
-        for info in metadata:
-            if isinstance(info, OptionInfo) and not info.hidden:
-                # In an annotation the first name takes the place of a default.
-                first = (info.default,) if str(info.default).startswith("-") else ()
-                names = (*first, *(info.param_decls or ())) or (f"--{name.replace('_', '-')}",)
-                # The long name first: it identifies the option.
-                names = tuple(sorted(names, key=len, reverse=True))
-                yield _Parameter(names, info.metavar or names[0], annotation)
-            elif isinstance(info, ArgumentInfo):
-                yield _Parameter((), info.metavar or name, annotation)
+def answer(verbs: Mapping[str, str], instruction: str) -> int:
+    """Answer the script of a shell; return the exit code. Raises UsageError.
 
-
-def complete_for_shell(verbs: Mapping[str, str], instruction: str) -> int | None:
-    """Answer the script of a shell; return the exit code, or None for another shell.
-
-    `instruction` is the value of `_FLEETPATCH_COMPLETE`, such as `complete_bash`.
+    `instruction` is the value of `_FLEETPATCH_COMPLETE`: `complete_SHELL` asks for candidates, and
+    `source_SHELL` for the script.
     """
-    match instruction:
-        case "complete_bash":
-            words = _split(os.environ.get("COMP_WORDS", ""))
-            at = int(os.environ.get("COMP_CWORD", len(words)))
-            incomplete = words[at] if at < len(words) else ""
-            # `--output=` arrives with `=` as the word to complete.
-            incomplete = "" if incomplete == "=" else incomplete
-            _print(one.value for one in complete(verbs, words[1:at], incomplete))
-            return 0
-        case "complete_zsh":
+    match instruction.split("_"):
+        case ["source", shell]:
+            from fleetpatch.cli.completion_scripts import script
+
+            _print([script(shell)])
+        case ["complete", "bash"]:
+            _print(one.value for one in complete(verbs, *_typed_in_bash()))
+        case ["complete", "zsh"]:
             found = complete(verbs, *_typed())
             names = " ".join(shlex.quote(one.value) for one in found)
             _print([f"compadd -- {names}" if found else "_files"])
-            return 0
-        case "complete_fish":
+        case ["complete", "fish"]:
             found = complete(verbs, *_typed())
             if os.environ.get("_TYPER_COMPLETE_FISH_ACTION") == "is-args":
                 return 0 if found else 1
             _print(described(found))
-            return 0
-    return None
+        case ["complete", "powershell" | "pwsh"]:
+            found = complete(verbs, *_typed_in_powershell())
+            # PowerShell refuses an empty description.
+            _print(f"{one.value}:::{one.help or ' '}" for one in found)
+        case _:
+            raise UsageError(f"_FLEETPATCH_COMPLETE={instruction}: no such instruction; unset it")
+    return 0
 
 
 def described(found: Sequence[Candidate]) -> Iterator[str]:
@@ -167,11 +134,29 @@ def described(found: Sequence[Candidate]) -> Iterator[str]:
         yield f"{one.value}\t{one.help}" if one.help else one.value
 
 
+def _typed_in_bash() -> tuple[list[str], str]:
+    """Return the words before the cursor and the word at it, of bash."""
+    words = _split(os.environ.get("COMP_WORDS", ""))
+    at = int(os.environ.get("COMP_CWORD", len(words)))
+    incomplete = words[at] if at < len(words) else ""
+    # `--output=` arrives with `=` as the word to complete.
+    return words[1:at], "" if incomplete == "=" else incomplete
+
+
 def _typed() -> tuple[list[str], str]:
     """Return the words before the cursor and the word at it, of zsh and fish."""
     text = os.environ.get("_TYPER_COMPLETE_ARGS", "")
     words = _split(text)[1:]
     if words and not text.endswith(" "):
+        return words[:-1], words[-1]
+    return words, ""
+
+
+def _typed_in_powershell() -> tuple[list[str], str]:
+    """Return the words before the cursor and the word at it, of PowerShell."""
+    words = _split(os.environ.get("_TYPER_COMPLETE_ARGS", ""))[1:]
+    # The line has no blank at its end, so a variable tells whether its last word is complete.
+    if os.environ.get("_TYPER_COMPLETE_WORD_TO_COMPLETE") and words:
         return words[:-1], words[-1]
     return words, ""
 

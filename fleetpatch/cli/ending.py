@@ -3,10 +3,16 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import typer
-
 from fleetpatch.cli import signals
 from fleetpatch.errors import Exit, FleetpatchError
+
+
+class Ended(Exception):
+    """Ends a verb that has said all there is to say; `exit_code` is that of the command."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
 
 
 @contextmanager
@@ -30,10 +36,8 @@ def _how_it_ended(error: BaseException) -> tuple[int, str]:
             return error.exit_code, error.cause_code
         case signals.Interrupted():
             return Exit.PAUSED, CauseCode.INTERRUPTED
-        case typer.Exit():
+        case Ended():
             # Without a run's cause, 2 is an answer that was not yes.
             return error.exit_code, CauseCode.USAGE if error.exit_code == Exit.USAGE else ""
-        case typer.BadParameter():
-            return Exit.USAGE, CauseCode.USAGE
         case _:
             return Exit.BROKEN, CauseCode.SURROUNDINGS

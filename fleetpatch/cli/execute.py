@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import typer
 from msgspec.structs import replace
 
 from fleetpatch.campaign.planning.plan import expand
@@ -17,6 +16,7 @@ from fleetpatch.campaign.running.open_run import PlanLock
 from fleetpatch.campaign.settings import ApplyOptions, Settings
 from fleetpatch.campaign.view import preview, summarize
 from fleetpatch.cli import signals
+from fleetpatch.cli.ending import Ended
 from fleetpatch.cli.event_loop import interruptible, run
 from fleetpatch.cli.options import Output, ResultFormat
 from fleetpatch.cli.output import print_summary
@@ -67,13 +67,13 @@ def carry_out(
     options: ApplyOptions | None = None,
     code_of: Callable[[Summary], Exit] = code_of,
 ) -> None:
-    """Ask unless `yes`, carry a run out, print its summary, and raise typer.Exit with its code.
+    """Ask unless `yes`, carry a run out, print its summary, and raise Ended with its code.
 
     `code_of` returns the exit code for a summary.
 
     A run that this command does not continue is only summarized, after a line that says so.
     """
-    raise typer.Exit(
+    raise Ended(
         finish(planned, settings, output, yes=yes, lock=lock, options=options, code_of=code_of)
     )
 
@@ -189,7 +189,7 @@ def ask(*, kept: str = "", declined: str = "Nothing was sent.\n") -> None:
     sys.stderr.flush()
     if not is_yes(_answer()):
         sys.stderr.write(declined)
-        raise typer.Exit(Exit.USAGE)
+        raise Ended(Exit.USAGE)
 
 
 def _answer() -> str:

@@ -11,12 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import typer
-
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.target_list import TargetFilter, list_targets
 from fleetpatch.campaign.view import preview, with_window
 from fleetpatch.cli.options import Output, PreviewFormat, ResultFormat
+from fleetpatch.cli.streams import write_line
 from fleetpatch.files import is_stdout
 from fleetpatch.model.fields import Json
 from fleetpatch.model.plan.load import PlanFile
@@ -35,7 +34,7 @@ def print_summary(summary: Summary, settings: Settings, output: Output | ResultF
     """Print the summary of a run: the output of `status RUN`, and the last output of `apply`."""
     match output.value:
         case ResultFormat.JSON:
-            typer.echo(json.dumps(_as_json(summary, settings)))
+            write_line(json.dumps(_as_json(summary, settings)))
         case ResultFormat.YAML:
             write_data(yaml_lines(_as_json(summary, settings)), sys.stdout)
         case ResultFormat.CSV | ResultFormat.NAME:
@@ -75,7 +74,7 @@ def print_preview(
     listed = partial(list_targets, [Path(planned.run_file)])
     match output.value:
         case "json":
-            typer.echo(json.dumps(preview_as_json(view)))
+            write_line(json.dumps(preview_as_json(view)))
         case "yaml":
             write_data(yaml_lines(preview_as_json(view)), sys.stdout)
         case "csv":

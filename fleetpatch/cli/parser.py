@@ -1,24 +1,28 @@
-"""Parses the command line with typer, checks all options, and converts usage errors.
+"""Parses the command line with click, checks all options, and converts usage errors.
 
-typer would draw a box around a usage error; here every error is one line.
+click would write several lines for a usage error; here every error is one line.
 """
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
+from difflib import get_close_matches
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-import typer
-from typer.core import TyperCommand, TyperOption
+import click
 
 from fleetpatch._version import __version__
+from fleetpatch.cli.click_parameters import click_parameter
 from fleetpatch.cli.dry_run import DRY_RUN, DryRun
+from fleetpatch.cli.ending import Ended
 from fleetpatch.cli.metrics import reporting
-from fleetpatch.cli.quiet import unmuted
+from fleetpatch.cli.parameters import Argument, parameters_of
+from fleetpatch.cli.quiet import muted, unmuted
 from fleetpatch.cli.signals import Interrupted
+from fleetpatch.cli.streams import write_line
 from fleetpatch.cli.traces import tracing
 from fleetpatch.cli.verb_modules import function_of
 from fleetpatch.cli.workers import ending_workers
@@ -26,9 +30,6 @@ from fleetpatch.errors import Exit, ExpressionError, FleetpatchError, UsageError
 from fleetpatch.files import is_stdout
 from fleetpatch.model.fields import Json
 from fleetpatch.model.text import is_unicode
-
-_UsageProblem: type[Exception] = typer.BadParameter.__mro__[1]
-"""The base class of typer's usage errors, which typer itself does not export."""
 
 _JOINED: Final = frozenset({"selector", "field_selector"})
 """Options that cannot be repeated, but take several terms, joined with a comma."""
@@ -45,13 +46,15 @@ def command_line(
     return partial(_call, build(verbs, loaded))
 
 
-def _call(app: typer.Typer, arguments: list[str]) -> int | None:
+def _call(root: click.Group, arguments: list[str]) -> int | None:
     try:
-        code: int | None = app(arguments, prog_name=_program(), standalone_mode=False)
+        code: int | None = root.main(arguments, prog_name=_program(), standalone_mode=False)
+    except Ended as end:
+        return end.exit_code
     except SystemExit as end:
-        # typer exits by itself if the reader of stdout has exited, and after a shell completion.
+        # click exits by itself if the reader of stdout has exited.
         return end.code if isinstance(end.code, int) else None
-    except _UsageProblem as error:
+    except click.UsageError as error:
         raise UsageError(_one_line(error)) from error
     return code
 
@@ -61,80 +64,158 @@ def _program() -> str:
     return "kubectl fleetpatch" if Path(sys.argv[0]).stem == "kubectl-fleetpatch" else "fleetpatch"
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: click.UsageError) -> str:
     """Return in one line what is wrong with the command line, and how to show its help."""
-    message = " ".join(str(getattr(error, "format_message", error.__str__)()).split())
-    # Words of pydantic, which checks the values.
-    message = message.replace("Value error, ", "").replace("Input should be", "must be")
-    message = message.rstrip(".")
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context else "fleetpatch"
+    if isinstance(error, click.NoSuchOption):
+        message = f"no such option: {error.option_name}{_similar(error.possibilities or ())}"
+    else:
+        message = " ".join(error.format_message().split()).rstrip(".")
+    command = error.ctx.command_path if error.ctx else "fleetpatch"
     # A suggestion ends with a question mark.
     see = f" See `{command} --help`" if message.endswith("?") else f"; see `{command} --help`"
     return f"{message[:1].lower()}{message[1:]}{see}"
 
 
-def build(verbs: Mapping[str, str], loaded: Collection[str | None]) -> typer.Typer:
-    """Build the application: the `loaded` verbs with their options, the others as lines of help."""
-    app = typer.Typer(
-        name="fleetpatch",
+def _similar(names: Iterable[str]) -> str:
+    found = ", ".join(map(repr, names))
+    return f". Did you mean {found}?" if found else ""
+
+
+def build(verbs: Mapping[str, str], loaded: Collection[str | None]) -> click.Group:
+    """Build the parser: the `loaded` verbs with their options, the others as lines of help."""
+    root = _Root(
+        "fleetpatch",
         help="Change one thing on very many Kubernetes job objects: planned, paced, on record.",
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,  # our help texts write [default] in brackets, as kubectl does
         context_settings={"help_option_names": ["-h", "--help"]},
+        params=_root_options(),
     )
-    app.callback()(_root)
     for verb, summary in verbs.items():
-        command = function_of(verb) if verb in loaded else _not_loaded
-        app.command(verb, cls=Command, help=None if verb in loaded else summary)(command)
-    return app
+        root.add_command(
+            Command(verb, function_of(verb))
+            if verb in loaded
+            else click.Command(verb, help=summary)
+        )
+    return root
 
 
-def _not_loaded() -> None:
-    """Stand in for a verb whose module is not imported."""
+class _Root(click.Group):
+    """All verbs, in the order of their table."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as in click
+        """Return the verbs."""
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the verb that is called and its arguments. Raises click.UsageError."""
+        if args[0] not in self.commands:
+            similar = _similar(get_close_matches(args[0], self.commands))
+            raise click.UsageError(f"no such command {args[0]!r}{similar}", ctx)
+        return super().resolve_command(ctx, args)
 
 
-def _version(wanted: bool) -> None:
+def _root_options() -> list[click.Parameter]:
+    """Return the options that come before the verb."""
+    return [
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_version,
+            help="Print the version.",
+        ),
+        _completion_option(
+            "--install-completion", _install, "Install completion for a shell [the current one]."
+        ),
+        _completion_option(
+            "--show-completion", _show, "Print the script that --install-completion installs."
+        ),
+    ]
+
+
+def _completion_option(
+    name: str, act: Callable[[click.Context, click.Parameter, str | None], None], summary: str
+) -> click.Option:
+    return click.Option(
+        [name],
+        metavar="[SHELL]",
+        is_flag=False,
+        flag_value="",  # without a value
+        expose_value=False,
+        callback=act,
+        help=summary,
+    )
+
+
+def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if wanted:
-        typer.echo(__version__)
-        raise typer.Exit
+        write_line(__version__)
+        context.exit()
 
 
-def _root(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
-    ] = False,
-) -> None:
-    """Accept the options that come before the verb."""
+def _install(context: click.Context, _option: click.Parameter, shell: str | None) -> None:
+    if shell is not None:
+        from fleetpatch.cli.completion_scripts import install
+
+        installed, path = install(shell)
+        write_line(f"{installed} completion installed in {path}.")
+        write_line("It takes effect in new terminals.")
+        context.exit()
 
 
-class Command(TyperCommand):
+def _show(context: click.Context, _option: click.Parameter, shell: str | None) -> None:
+    if shell is not None:
+        from fleetpatch.cli.completion_scripts import script
+
+        write_line(script(shell))
+        context.exit()
+
+
+class Command(click.Command):
     """A verb that refuses options that are repeated (unless they are lists), empty or not UTF-8.
 
     Otherwise the parser would silently take the last of several values, and `--context "$CONTEXT"`
     with an unset variable would mean the current context.
     """
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+    def __init__(self, verb: str, function: Callable[..., None]) -> None:
+        parameters = list(parameters_of(function))
+        super().__init__(
+            verb,
+            params=[click_parameter(one) for one in parameters],
+            callback=function,
+            help=function.__doc__,
+        )
+        declared = (one.declared for one in parameters)
+        self._arguments = [one for one in declared if isinstance(one, Argument) and one.help]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the arguments that have a help, and the options."""
+        if self._arguments:
+            with formatter.section("Arguments"):
+                formatter.write_dl([(one.metavar, one.help) for one in self._arguments])
+        super().format_options(ctx, formatter)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments after the verb. Raises UsageError.
 
         With `-o json` stdout also gets the error, as an object.
         """
         try:
             return self._parse(ctx, args)
-        except _UsageProblem as error:
+        except click.UsageError as error:
             # Some errors of the parser lack the command whose help should be shown.
-            if getattr(error, "ctx", None) is None:
-                error.ctx = ctx  # type: ignore[attr-defined] # typer's errors have it
+            error.ctx = error.ctx or ctx
             ended = UsageError(_one_line(error))
-            _refused(ctx, args, ended)
+            _refused(args, ended)
             raise ended from error
         except FleetpatchError as error:
-            _refused(ctx, args, error)
+            _refused(args, error)
             raise
 
-    def invoke(self, ctx: Any) -> Any:
+    def invoke(self, ctx: click.Context) -> Any:
         """Call the verb; with `-o json` stdout also gets the error that ended it, as an object.
 
         With `--log-file -` stdout is the log's, and all text is written to stderr.
@@ -142,6 +223,7 @@ class Command(TyperCommand):
         output = ctx.params.get("output")
         try:
             with (
+                muted(quiet=bool(ctx.params.get("quiet"))),
                 ending_workers(),
                 tracing(ctx.info_name),
                 reporting(ctx.info_name, ctx.params),
@@ -152,7 +234,7 @@ class Command(TyperCommand):
                 _print_json(error)
             raise
 
-    def _invoke(self, ctx: Any, output: Any) -> Any:
+    def _invoke(self, ctx: click.Context, output: Any) -> Any:
         if not is_stdout(ctx.params.get("log_file")):
             return super().invoke(ctx)
         if output not in {None, "text"}:
@@ -163,17 +245,16 @@ class Command(TyperCommand):
         with redirect_stdout(unmuted()):
             return super().invoke(ctx)
 
-    def _parse(self, ctx: Any, args: list[str]) -> list[str]:
-        args = _with_dry_run_values(args, self.get_params(ctx))
-        if not ctx.resilient_parsing:  # set while a half-written command line is completed
-            values, _, order = self.make_parser(ctx).parse_args(args=list(args))
-            for option in self.get_params(ctx):
-                if isinstance(option, TyperOption):
-                    _check(option, order.count(option), values.get(str(option.name)))
+    def _parse(self, ctx: click.Context, args: list[str]) -> list[str]:
+        args = _with_dry_run_values(args, self.params)
+        values, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        for option in self.params:
+            if isinstance(option, click.Option):
+                _check(option, order.count(option), values.get(str(option.name)))
         return super().parse_args(ctx, args)
 
 
-def _with_dry_run_values(args: list[str], params: Iterable[Any]) -> list[str]:
+def _with_dry_run_values(args: list[str], params: Iterable[click.Parameter]) -> list[str]:
     """Write a bare `--dry-run` as `--dry-run=server`, so that it never takes the next argument.
 
     As in kubectl, whose option has a value only after `=`.
@@ -197,8 +278,8 @@ def _with_dry_run_values(args: list[str], params: Iterable[Any]) -> list[str]:
     return written
 
 
-def _is_flag(param: Any) -> bool:
-    return not isinstance(param, TyperOption) or param.is_flag
+def _is_flag(param: click.Parameter) -> bool:
+    return not isinstance(param, click.Option) or param.is_flag
 
 
 def _takes_next(argument: str, taking: Collection[str]) -> bool:
@@ -212,11 +293,9 @@ def _takes_next(argument: str, taking: Collection[str]) -> bool:
     return False
 
 
-def _refused(ctx: Any, args: Sequence[str], error: FleetpatchError) -> None:
-    """Let stderr show the error, also with `--quiet`, and stdout as an object with `-o json`."""
-    # `--quiet` may have been read before.
-    ctx.close()
-    if _asks_for_json(args) and not ctx.resilient_parsing:
+def _refused(args: Sequence[str], error: FleetpatchError) -> None:
+    """Let stdout show the error as an object with `-o json`."""
+    if _asks_for_json(args):
         _print_json(error)
 
 
@@ -229,7 +308,7 @@ def _asks_for_json(args: Sequence[str]) -> bool:
 def _print_json(error: FleetpatchError | Interrupted) -> None:
     import json
 
-    typer.echo(json.dumps(error_as_json(error)))
+    write_line(json.dumps(error_as_json(error)))
 
 
 def error_as_json(error: FleetpatchError | Interrupted) -> dict[str, Json]:
@@ -251,7 +330,7 @@ def _expressions_as_json(error: ExpressionError) -> dict[str, Json]:
     return {"objects": error.count, "missingKeys": keys}
 
 
-def _check(option: TyperOption, times: int, value: object) -> None:
+def _check(option: click.Option, times: int, value: object) -> None:
     name = max(option.opts, key=len)
     if times > 1 and not option.multiple and not option.is_flag:
         advice = "join its terms with a comma" if option.name in _JOINED else "give it once"

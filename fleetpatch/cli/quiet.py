@@ -2,10 +2,8 @@
 
 import io
 import sys
-from contextlib import redirect_stderr
+from contextlib import AbstractContextManager, nullcontext, redirect_stderr
 from typing import TextIO
-
-import typer
 
 
 class _Nowhere(io.TextIOBase):
@@ -19,11 +17,9 @@ class _Nowhere(io.TextIOBase):
         return len(text)
 
 
-def keep_quiet(context: typer.Context, quiet: bool) -> bool:
-    """Drop notes, warnings and progress until the verb ends, if `quiet`; the option's callback."""
-    if quiet and not context.resilient_parsing:
-        context.with_resource(redirect_stderr(_Nowhere(sys.stderr)))
-    return quiet
+def muted(*, quiet: bool) -> AbstractContextManager[object]:
+    """Drop notes, warnings and progress while the block runs, if `quiet`."""
+    return redirect_stderr(_Nowhere(sys.stderr)) if quiet else nullcontext()
 
 
 def unmuted() -> TextIO:

@@ -7,11 +7,10 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import typer
-
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.view import status
 from fleetpatch.cli.options import Output
+from fleetpatch.cli.streams import write_line
 from fleetpatch.journal.runs import catalog
 from fleetpatch.journal.runs.campaigns import Campaign
 from fleetpatch.report.campaign import campaign_as_json, campaign_lines
@@ -31,7 +30,7 @@ def show_campaign(
     runs = [status(path) for path in under_way_first(paths)]
     undos = {one.run: one.words for one in campaign.unfinished_undos}
     if output is Output.JSON:
-        typer.echo(json.dumps(campaign_as_json(campaign.name, runs, undos)))
+        write_line(json.dumps(campaign_as_json(campaign.name, runs, undos)))
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     log_file = str(settings.log_of(Path(runs[0].summary.run_file)))

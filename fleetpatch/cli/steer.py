@@ -3,10 +3,9 @@
 import json
 from pathlib import Path
 
-import typer
-
 from fleetpatch.cli.lean_imports import load_libraries
 from fleetpatch.cli.options import Output
+from fleetpatch.cli.streams import write_line
 from fleetpatch.model.steering import Action
 
 
@@ -26,7 +25,7 @@ def steer(run: str, action: Action, output: Output, state_dir: Path | None, **mo
     request = new_request(action, **more)
     followed = ask(path, request, settings)
     if output is Output.JSON:
-        typer.echo(
+        write_line(
             json.dumps(
                 {
                     "run": path.stem,
@@ -44,10 +43,10 @@ def steer(run: str, action: Action, output: Output, state_dir: Path | None, **mo
         )
         return
     if not followed.changed:
-        typer.echo(
+        write_line(
             f"Nothing was changed: {path.stem} is {followed.state} already,"
             f" see {command('status', path.stem)}"
         )
         return
     where = f"; {followed.holder} follows" if followed.holder else ""
-    typer.echo(f"{path.stem}: {steered(request)}{where}.")
+    write_line(f"{path.stem}: {steered(request)}{where}.")

@@ -131,6 +131,12 @@ def _moves_its_cursor() -> bool:
     return os.isatty(_STDERR) and os.environ.get("TERM", "").lower() not in _WITHOUT_CURSOR
 
 
+def write_line(text: str) -> None:
+    """Write a line to stdout at once. Raises BrokenPipeError and ResultError."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 @contextmanager
 def ignoring_broken_pipe() -> Iterator[None]:
     """Let the block write to stdout; if its reader has exited, drop the rest."""

@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
-import typer
 from msgspec.structs import replace
 
 from fleetpatch.campaign.planning.undo import undo
 from fleetpatch.campaign.settings import ApplyOptions, Settings
 from fleetpatch.campaign.view import summarize
 from fleetpatch.cli.choose_run import ToUndo
+from fleetpatch.cli.ending import Ended
 from fleetpatch.cli.event_loop import run
 from fleetpatch.cli.execute import ask, code_of, finish
 from fleetpatch.cli.options import Output
@@ -58,18 +58,18 @@ def undo_runs(
     *,
     yes: bool,
 ) -> None:
-    """Undo the runs in the order given, and raise typer.Exit with the gravest exit code.
+    """Undo the runs in the order given, and raise Ended with the gravest exit code.
 
     It ends with the first undo that is not finished. Raises UsageError if several runs are not
     confirmed.
     """
     runs = found.runs
     if not runs:
-        raise typer.Exit(_show_undone(found.undone, settings, output, extent.what))
+        raise Ended(_show_undone(found.undone, settings, output, extent.what))
     settings.monitor.summarized(runs[0])
     if len(runs) == 1:
         planned = _planned(runs[0], settings, extent)
-        raise typer.Exit(finish(planned, settings, output, yes=yes, options=options))
+        raise Ended(finish(planned, settings, output, yes=yes, options=options))
     _confirm(runs, extent, yes=yes)
     worst = Exit.OK
     for one in runs:
@@ -95,7 +95,7 @@ def undo_runs(
         )
         if worst not in (Exit.OK, Exit.SOME_FAILED):
             break
-    raise typer.Exit(worst)
+    raise Ended(worst)
 
 
 def _planned(undone: Summary, settings: Settings, extent: Extent) -> Summary:

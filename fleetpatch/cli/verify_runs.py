@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 
-import typer
 from msgspec.structs import replace
 
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.verify_run import changed_objects, verify
 from fleetpatch.cli.event_loop import run
 from fleetpatch.cli.options import Output
+from fleetpatch.cli.streams import write_line
 from fleetpatch.errors import Exit
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.unread import ObjectId
@@ -48,7 +48,7 @@ def _print(summary: Summary, output: Output) -> None:
     with RunFile.open(Path(summary.run_file)) as journal:
         objects = list(not_holding(journal, limit=KEPT if is_json else OBJECTS_SHOWN))
     if is_json:
-        typer.echo(json.dumps(as_json(summary, objects)))
+        write_line(json.dumps(as_json(summary, objects)))
     else:
         write(verified_lines(summary, objects), sys.stdout)
 

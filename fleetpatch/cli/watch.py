@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import typer
-
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.view import status
 from fleetpatch.cli.options import Output
-from fleetpatch.cli.streams import ignoring_broken_pipe
+from fleetpatch.cli.streams import ignoring_broken_pipe, write_line
 from fleetpatch.model.live import Status
 from fleetpatch.report.fitting import fit
 from fleetpatch.report.status import status_as_json, status_lines
@@ -37,7 +35,7 @@ def show_until_ended(run_file: Path, settings: Settings, output: Output) -> None
         if output is Output.JSON or not sys.stdout.isatty():
             for number, seen in enumerate(_statuses(run_file)):
                 if number and output is Output.TEXT:
-                    typer.echo()
+                    write_line("")
                 _print(seen, settings, output)
                 sys.stdout.flush()
         else:
@@ -68,7 +66,7 @@ def _redraw(run_file: Path, settings: Settings) -> None:
 
 def _print(seen: Status, settings: Settings, output: Output) -> None:
     if output is Output.JSON:
-        typer.echo(json.dumps(status_as_json(seen) | {"logFile": _log_of(seen, settings)}))
+        write_line(json.dumps(status_as_json(seen) | {"logFile": _log_of(seen, settings)}))
     else:
         write(status_lines(seen, time.time(), log_file=_log_of(seen, settings)), sys.stdout)
 

@@ -35,16 +35,20 @@ USAGE = [
     ("label", r"missing argument 'KINDS'; see `fleetpatch label --help`"),
     ("annotate jobs.batch", r"missing argument 'KEY=VALUE\|KEY-\.\.\.'"),
     ("apply good.yaml more", r"unexpected extra argument"),
-    ("plan good.yaml --frobnicate", r"no such option: --frobnicate"),
+    ("plan good.yaml --frobnicate", r"no such option: --frobnicate; see `fleetpatch plan --help`"),
+    (
+        "plan good.yaml --exit-cod",
+        r"no such option: --exit-cod\. Did you mean '--exit-code'\? See `fleetpatch plan --help`",
+    ),
     ("plan good.yaml -o xml", r"'xml' is not one of 'text', 'json'"),
     ("status -o xml", r"'xml' is not one of"),
     ("plan good.yaml --request-timeout 5", r"'5' is not a valid duration; write it as 30s"),
     ("plan good.yaml --request-timeout 0s", r"'0s' leaves no time for an answer"),
     ("targets paint --outcome lost", r"'lost' is not one of 'pending', 'in-doubt', 'applied'"),
     ("targets paint --reason bad-luck", r"'bad-luck' is not one of"),
-    ("sandbox --port 99999", r"'--port': must be less than or equal to 65535"),
-    ("sandbox --jobs many", r"'--jobs': must be a valid integer"),
-    ("demo --jobs 0", r"'--jobs': must be greater than or equal to 1"),
+    ("sandbox --port 99999", r"'--port': '99999' is too large; use 65535 or less"),
+    ("sandbox --jobs many", r"'--jobs': 'many' is not a whole number"),
+    ("demo --jobs 0", r"'--jobs': '0' is too small; use 1 or more"),
 ]
 
 NAMES = [
@@ -91,7 +95,7 @@ WORDS = [
     ("label jobs.batch a=1 -n nix-* -l app=etl", r"no namespace matches"),
     ("label jobs a=1 -A -l app=etl", r"KINDS: .*'jobs' is ambiguous; write one of these: jobs\.b"),
     ("label daemonsets a=1 -A -l app=etl", r"KINDS: on cluster \S+ 'daemonsets' is not served"),
-    (f"{LABEL} --concurrency 0", r"'--concurrency': must be greater"),
+    (f"{LABEL} --concurrency 0", r"'--concurrency': '0' is too small; use 1 or more"),
     (f"{LABEL} --run-file good.yaml", r"good\.yaml exists already"),
     (LABEL, r"there is no terminal to ask on; use --yes"),
 ]

@@ -1,9 +1,9 @@
 """Completion for shells and for `kubectl fleetpatch`.
 
 Covered: verbs, options, values that are fixed, and those of this machine (runs, plans, contexts,
-kinds, namespaces, clusters); the protocols of bash, zsh, fish and kubectl; the entry points; that
-neither typer's parser nor a client is imported. Left out: the scripts of the shells, which are
-typer's.
+kinds, namespaces, clusters); the protocols of bash, zsh, fish, PowerShell and kubectl; the entry
+points; that neither click nor a client is imported. Left out: the scripts of the shells
+(test_completion_scripts).
 """
 
 import subprocess
@@ -203,6 +203,39 @@ def test_fish_gets_values_with_their_meaning(call: Caller, monkeypatch: pytest.M
     assert is_any.code == 0
 
 
+@pytest.mark.parametrize("shell", ["powershell", "pwsh"])
+@pytest.mark.parametrize(
+    ("line", "word", "printed"),
+    [
+        ("fleetpatch targ", "targ", f"targets:::{VERBS['targets']}\n"),
+        ("fleetpatch plan x -o", "", "text::: \njson::: \nmarkdown::: \n"),
+        ("fleetpatch plan x --exit", "--exit", "--exit-code:::End with 8 if there is something"),
+    ],
+)
+def test_powershell_gets_values_with_their_meaning(
+    call: Caller, monkeypatch: pytest.MonkeyPatch, shell: str, line: str, word: str, printed: str
+) -> None:
+    variables = {"_TYPER_COMPLETE_ARGS": line, "_TYPER_COMPLETE_WORD_TO_COMPLETE": word}
+
+    ended = asked(call, monkeypatch, shell, **variables)
+
+    assert ended.code == 0
+    assert ended.out.startswith(printed)
+
+
+def test_an_unknown_shell_is_refused(call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = asked(call, monkeypatch, "tcsh")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert "_FLEETPATCH_COMPLETE=complete_tcsh: no such instruction" in ended.err
+
+
+def test_options_are_completed_with_their_help() -> None:
+    (found,) = complete(VERBS, ["plan"], "--exit")
+
+    assert found.help == "End with 8 if there is something to patch, else with 0."
+
+
 @pytest.mark.parametrize(
     ("line", "printed"),
     [
@@ -246,12 +279,12 @@ def test_the_entry_points_of_kubectl_are_functions() -> None:
         assert callable(getattr(import_module(module), function))
 
 
-def test_a_completion_imports_neither_the_parser_nor_a_client() -> None:
+def test_a_completion_imports_neither_click_nor_a_client() -> None:
     program = (
         "import sys; from fleetpatch.cli.app import VERBS;"
         "from fleetpatch.cli.completion import complete;"
         "complete(VERBS, ['label', 'jobs.batch', '--context'], '');"
-        "print(*sorted({'aiohttp', 'pydantic', 'rich', 'ruamel', 'sqlite3', 'anyio'}"
+        "print(*sorted({'aiohttp', 'click', 'rich', 'ruamel', 'sqlite3', 'anyio'}"
         " & sys.modules.keys()))"
     )
     ended = subprocess.run(

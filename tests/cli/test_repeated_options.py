@@ -7,9 +7,8 @@ options that are wrong in themselves (test_bad_input).
 import json
 from collections.abc import Iterator
 
+import click
 import pytest
-import typer
-from typer.core import TyperGroup, TyperOption
 
 from fleetpatch.cli import app, parser
 from fleetpatch.model.outcome import Reason
@@ -18,12 +17,10 @@ from tests.cli.conftest import paint
 from tests.e2e.tool import Tool
 
 
-def options() -> Iterator[tuple[str, TyperOption]]:
-    root = typer.main.get_command(parser.build(app.VERBS, app.VERBS))
-    assert isinstance(root, TyperGroup)
-    for verb, command in root.commands.items():
+def options() -> Iterator[tuple[str, click.Option]]:
+    for verb, command in parser.build(app.VERBS, app.VERBS).commands.items():
         for option in command.params:
-            if isinstance(option, TyperOption):
+            if isinstance(option, click.Option):
                 yield verb, option
 
 

@@ -286,9 +286,9 @@ def test_a_second_signal_while_planning_exits_at_once(own: Tool, stuck: SandboxS
 @pytest.mark.parametrize(
     "module",
     [
-        "typer",
+        "click",
         "fleetpatch.cli.verbs.label",
-        "pydantic",
+        "msgspec",
         "aiohttp",
         "anyio._backends._asyncio",
         "uvloop",

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
-import typer
-
 from fleetpatch.cli.dry_run import DryRun
 from fleetpatch.cli.lean_imports import load_libraries
 from fleetpatch.cli.options import (
@@ -33,6 +31,7 @@ from fleetpatch.cli.options import (
     YesOption,
     named_once,
 )
+from fleetpatch.cli.parameters import Argument, Option
 from fleetpatch.model.run import RunState
 
 if TYPE_CHECKING:
@@ -41,20 +40,17 @@ if TYPE_CHECKING:
 
 WhatArgument: TypeAlias = Annotated[
     str | None,
-    typer.Argument(
+    Argument(
         metavar="PLAN|RUN",
         help="A plan file; or a run file, a run's name or its beginning, or a plan's name.",
-        show_default=False,
     ),
 ]
 DigestOption: TypeAlias = Annotated[
     str | None,
-    typer.Option(
-        metavar="SHA256", help="Refuse any plan, or any run, but the one with this digest."
-    ),
+    Option(metavar="SHA256", help="Refuse any plan, or any run, but the one with this digest."),
 ]
 NewOption: TypeAlias = Annotated[
-    bool, typer.Option("--new", help="Plan again, even if an unfinished run can be resumed.")
+    bool, Option("--new", help="Plan again, even if an unfinished run can be resumed.")
 ]
 
 
@@ -71,7 +67,7 @@ def command(
     rate: RateOption = None,
     concurrency: ConcurrencyOption = None,
     progress: ProgressOption = None,
-    quiet: QuietOption = False,  # noqa: ARG001 - its callback has acted
+    quiet: QuietOption = False,  # noqa: ARG001 - the parser acts on it
     output: OutputOption = Output.TEXT,
     reason: ReasonOption = "",
     state_dir: StateDirOption = None,

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from fleetpatch.cli.ending import Ended
 from fleetpatch.cli.options import StateDirOption
+from fleetpatch.cli.parameters import Option
+from fleetpatch.cli.streams import write_line
 from fleetpatch.errors import SurroundingsError
 
 _PLAN = "demo-relabel.yaml"
@@ -21,9 +22,9 @@ _FOLDERS = (Path(__file__).parents[2] / "plans", Path(__file__).parents[3] / "pl
 
 
 def command(
-    jobs: Annotated[int, typer.Option(min=1, help="Jobs of the sandbox's fleet.")] = 2000,
+    jobs: Annotated[int, Option(at_least=1, help="Jobs of the sandbox's fleet.")] = 2000,
     seed: Annotated[
-        int, typer.Option(help="The same seed makes the same fleet and the same faults.")
+        int, Option(help="The same seed makes the same fleet and the same faults.")
     ] = 7,
     state_dir: StateDirOption = None,
 ) -> None:
@@ -57,10 +58,10 @@ def command(
         _say("5. Report: what happened, as a page to look at, or to attach to a ticket.")
         page = _report(environment, run_file)
     _say("Done. What the campaign did is recorded in these files:")
-    typer.echo(f"  run file  {run_file}   (fleetpatch status FILE, fleetpatch targets FILE)")
-    typer.echo(f"  log       {run_file.with_suffix('.jsonl')}   (JSON Lines, an event a line)")
+    write_line(f"  run file  {run_file}   (fleetpatch status FILE, fleetpatch targets FILE)")
+    write_line(f"  log       {run_file.with_suffix('.jsonl')}   (JSON Lines, an event a line)")
     if page is not None:
-        typer.echo(f"  report    {page}   (open it in a browser)")
+        write_line(f"  report    {page}   (open it in a browser)")
 
 
 def _find_plan() -> Path:
@@ -88,7 +89,7 @@ def _sandbox(jobs: int, seed: int) -> Iterator[str]:
             line = process.stdout.readline() if process.stdout else ""
             if not line:
                 raise SurroundingsError("the sandbox did not start; its message above says why")
-            typer.echo(line, nl=False)
+            write_line(line.rstrip())
             yield json.loads(line)["kubeconfig"]
         finally:
             process.terminate()
@@ -99,7 +100,7 @@ def _fleetpatch(environment: Mapping[str, str], *words: str) -> None:
     ended = subprocess.run(_words(words), env=environment, check=False)  # noqa: S603 - ourselves
     # 3 means that some targets failed, which the injected faults can cause.
     if ended.returncode not in (0, 3):
-        raise typer.Exit(ended.returncode)
+        raise Ended(ended.returncode)
 
 
 def _report(environment: Mapping[str, str], run_file: Path) -> Path | None:
@@ -110,7 +111,7 @@ def _report(environment: Mapping[str, str], run_file: Path) -> Path | None:
     words = ("report", str(run_file), "--html", str(page))
     if not is_installed():
         _show(words)
-        typer.echo(f"It needs the extra `report`, which is not installed: {EXTRA}")
+        write_line(f"It needs the extra `report`, which is not installed: {EXTRA}")
         return None
     _fleetpatch(environment, *words)
     return page
@@ -121,8 +122,9 @@ def _words(words: "list[str] | tuple[str, ...]") -> list[str]:
 
 
 def _show(words: "list[str] | tuple[str, ...]") -> None:
-    typer.secho(f"$ fleetpatch {shlex.join(words)}", bold=True)
+    line = f"$ fleetpatch {shlex.join(words)}"
+    write_line(f"\x1b[1m{line}\x1b[0m" if sys.stdout.isatty() else line)
 
 
 def _say(text: str) -> None:
-    typer.echo(f"\n{text}")
+    write_line(f"\n{text}")

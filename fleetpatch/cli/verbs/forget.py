@@ -3,9 +3,9 @@
 import sys
 from typing import Annotated
 
-import typer
-
 from fleetpatch.cli.options import OlderThanOption, RunsArgument, StateDirOption
+from fleetpatch.cli.parameters import Option
+from fleetpatch.cli.streams import write_line
 
 
 def command(
@@ -13,11 +13,11 @@ def command(
     older_than: OlderThanOption = None,
     keep: Annotated[
         int,
-        typer.Option("--keep", min=0, metavar="N", help="Keep the newest N runs of each plan."),
+        Option("--keep", at_least=0, metavar="N", help="Keep the newest N runs of each plan."),
     ] = 0,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Remove also what is unfinished, or not undone."),
+        Option("--force", help="Remove also what is unfinished, or not undone."),
     ] = False,
     state_dir: StateDirOption = None,
 ) -> None:
@@ -37,6 +37,6 @@ def command(
     forgotten = forget(found, settings, older_than=older_than, keep=keep, force=force)
     for run, reason in forgotten.kept.items():
         sys.stderr.write(f"Kept {run}: {reason} (--force removes it).\n")
-    typer.echo(f"Removed {several(len(forgotten.removed), 'run')}.")
+    write_line(f"Removed {several(len(forgotten.removed), 'run')}.")
     for run in forgotten.removed:
-        typer.echo(f"  {run}")
+        write_line(f"  {run}")

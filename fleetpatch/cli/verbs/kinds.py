@@ -4,15 +4,15 @@ import json
 import sys
 from typing import Annotated
 
-import typer
-
 from fleetpatch.cli.options import Output, OutputOption
+from fleetpatch.cli.parameters import Option
+from fleetpatch.cli.streams import write_line
 from fleetpatch.model.providers.capability import ProviderName
 
 
 def command(
     provider: Annotated[
-        ProviderName, typer.Option(help="The provider whose kinds are shown.")
+        ProviderName, Option(help="The provider whose kinds are shown.")
     ] = ProviderName.KUBERNETES,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -26,6 +26,6 @@ def command(
     from fleetpatch.report.terminal import write
 
     if output is Output.JSON:
-        typer.echo(json.dumps(as_json(PROVIDERS[provider])))
+        write_line(json.dumps(as_json(PROVIDERS[provider])))
     else:
         write(kind_lines(PROVIDERS[provider]), sys.stdout)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
-import typer
 from msgspec.structs import replace
 
 from fleetpatch.cli.dry_run import DryRun
@@ -28,6 +27,7 @@ from fleetpatch.cli.options import (
     YesOption,
     existing_file,
 )
+from fleetpatch.cli.parameters import Argument, Option
 
 if TYPE_CHECKING:
     from fleetpatch.report.objects import What
@@ -35,75 +35,67 @@ if TYPE_CHECKING:
 
 KindsArgument: TypeAlias = Annotated[
     str,
-    typer.Argument(
+    Argument(
         metavar="KINDS",
         help="One or several, with commas: jobs.batch,tfjobs; or one object: KIND/NAME.",
     ),
 ]
 WordsArgument: TypeAlias = Annotated[
     list[str] | None,
-    typer.Argument(
+    Argument(
         metavar="[NAME...] KEY=VALUE|KEY:=EXPR|KEY-...",
         help="Names of objects of one kind; then what to set (KEY=VALUE, or KEY:=EXPR with a CEL"
         " expression) and to remove (KEY-).",
-        show_default=False,
     ),
 ]
-SelectorOption: TypeAlias = Annotated[
-    str, typer.Option("--selector", "-l", help="A label selector.", show_default=False)
-]
+SelectorOption: TypeAlias = Annotated[str, Option("--selector", "-l", help="A label selector.")]
 FieldSelectorOption: TypeAlias = Annotated[
-    str, typer.Option("--field-selector", help="A field selector.", show_default=False)
+    str, Option("--field-selector", help="A field selector.")
 ]
 NamespaceOption: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--namespace", "-n", metavar="NAMESPACE", help="A namespace or a glob; may be repeated."
     ),
 ]
 AllNamespacesOption: TypeAlias = Annotated[
-    bool, typer.Option("--all-namespaces", "-A", help="All namespaces.")
+    bool, Option("--all-namespaces", "-A", help="All namespaces.")
 ]
 WhereOption: TypeAlias = Annotated[
     str,
-    typer.Option(
+    Option(
         "--where",
         metavar="EXPR",
         help="A CEL expression: only objects for which it is true.",
-        show_default=False,
     ),
 ]
 ObjectsOption: TypeAlias = Annotated[
     Path | None,
-    typer.Option(
+    Option(
         "--objects",
         metavar="FILE",
         help="A file with an object on each line, as namespace/name; in place of -n and -A.",
-        show_default=False,
     ),
 ]
 DependentsOption: TypeAlias = Annotated[
     str,
-    typer.Option(
+    Option(
         "--dependents",
         metavar="KINDS",
         help="Also what the objects own, of these kinds, as pods.",
-        show_default=False,
     ),
 ]
 OverwriteOption: TypeAlias = Annotated[
     bool,
-    typer.Option(
+    Option(
         "--overwrite",
         help="Also set keys that have another value; without it such objects are skipped.",
     ),
 ]
-ListOption: TypeAlias = Annotated[
-    bool, typer.Option("--list", help="Show them, and change nothing.")
-]
+ListOption: TypeAlias = Annotated[bool, Option("--list", help="Show them, and change nothing.")]
 FormatOption: TypeAlias = Annotated[
     ResultFormat,
-    typer.Option(
+    Option(
         "--output",
         "-o",
         help="text; json or yaml: the summary; csv: the targets; name: objects that have it now.",
@@ -111,27 +103,26 @@ FormatOption: TypeAlias = Annotated[
 ]
 KubeconfigOption: TypeAlias = Annotated[
     Path | None,
-    typer.Option(
+    Option(
         "--kubeconfig",
-        callback=existing_file,
+        read=existing_file,
         help="The kubeconfig [$KUBECONFIG or ~/.kube/config].",
-        show_default=False,
     ),
 ]
 ContextOption: TypeAlias = Annotated[
-    str | None, typer.Option("--context", help="The kubeconfig's context [the current one].")
+    str | None, Option("--context", help="The kubeconfig's context [the current one].")
 ]
 RateOption: TypeAlias = Annotated[
     str | None,
-    typer.Option("--rate", metavar="RATE", help="The highest rate of requests, as 100/s."),
+    Option("--rate", metavar="RATE", help="The highest rate of requests, as 100/s."),
 ]
 ConcurrencyOption: TypeAlias = Annotated[
     int | None,
-    typer.Option("--concurrency", min=1, metavar="N", help="The most requests in flight."),
+    Option("--concurrency", at_least=1, metavar="N", help="The most requests in flight."),
 ]
 AllowKeysOption: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option("--allow-key", metavar="KEY", help="A protected key that the patch may change."),
+    Option("--allow-key", metavar="KEY", help="A protected key that the patch may change."),
 ]
 
 
@@ -160,7 +151,7 @@ def _command(verb: str, what: "What", summary: str) -> Callable[..., None]:
         dry_run: DryRunOption = DryRun.NONE,
         run_file: RunFileOption = None,
         progress: ProgressOption = None,
-        quiet: QuietOption = False,  # noqa: ARG001 - its callback has acted
+        quiet: QuietOption = False,  # noqa: ARG001 - the parser acts on it
         output: FormatOption = ResultFormat.TEXT,
         reason: ReasonOption = "",
         state_dir: StateDirOption = None,

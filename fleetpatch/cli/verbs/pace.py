@@ -2,8 +2,6 @@
 
 from typing import Annotated
 
-import typer
-
 from fleetpatch.cli.options import (
     ConcurrencyOption,
     Output,
@@ -13,6 +11,7 @@ from fleetpatch.cli.options import (
     RunArgument,
     StateDirOption,
 )
+from fleetpatch.cli.parameters import Option
 from fleetpatch.cli.steer import steer
 from fleetpatch.errors import UsageError
 from fleetpatch.model.steering import Action
@@ -23,7 +22,7 @@ def command(
     rate: RateOption = None,
     concurrency: ConcurrencyOption = None,
     reset: Annotated[
-        bool, typer.Option("--reset", help="Go back to the plan's pace, or begin from it.")
+        bool, Option("--reset", help="Go back to the plan's pace, or begin from it.")
     ] = False,
     reason: ReasonOption = "",
     output: OutputOption = Output.TEXT,

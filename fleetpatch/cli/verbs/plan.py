@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Final
 
-import typer
-
+from fleetpatch.cli.ending import Ended
 from fleetpatch.cli.lean_imports import load_libraries
 from fleetpatch.cli.options import (
     AllOption,
@@ -21,28 +20,27 @@ from fleetpatch.cli.options import (
     WorkerTimeoutOption,
     named_once,
 )
+from fleetpatch.cli.parameters import Argument, Option
 
 _CHANGES: Final = 8
 """The exit code of `plan --exit-code` if there is something to patch."""
 
 
 def command(
-    plan: Annotated[Path | None, typer.Argument(metavar="PLAN", show_default=False)] = None,
+    plan: Annotated[Path | None, Argument(metavar="PLAN")] = None,
     filename: FilenameOption = None,
     run_file: RunFileOption = None,
     everything: AllOption = False,
     namespaces: Annotated[
-        bool, typer.Option("--namespaces", help="Show every namespace, also the small ones.")
+        bool, Option("--namespaces", help="Show every namespace, also the small ones.")
     ] = False,
     show_code: Annotated[
         bool,
-        typer.Option("--exit-code", help="End with 8 if there is something to patch, else with 0."),
+        Option("--exit-code", help="End with 8 if there is something to patch, else with 0."),
     ] = False,
     output: Annotated[
         PreviewFormat,
-        typer.Option(
-            "--output", "-o", help="text; json for programs; markdown for a pull request."
-        ),
+        Option("--output", "-o", help="text; json for programs; markdown for a pull request."),
     ] = PreviewFormat.TEXT,
     reason: ReasonOption = "",
     state_dir: StateDirOption = None,
@@ -79,4 +77,4 @@ def command(
     planned = expand_with_progress(loaded, settings, run_file=run_file, everything=everything)
     print_preview(planned, output, all_namespaces=namespaces)
     if show_code and planned.tally.open:
-        raise typer.Exit(_CHANGES)
+        raise Ended(_CHANGES)

@@ -4,30 +4,27 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from fleetpatch.cli.lean_imports import load_libraries
 from fleetpatch.cli.options import FilenameOption, TimeoutOption, named_once
+from fleetpatch.cli.parameters import Argument, Option
 from fleetpatch.errors import UsageError
 
 
 def command(
-    plan: Annotated[Path | None, typer.Argument(metavar="PLAN", show_default=False)] = None,
+    plan: Annotated[Path | None, Argument(metavar="PLAN")] = None,
     filename: FilenameOption = None,
     service_account: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="NAMESPACE/NAME",
             help="Bind the roles to this account; without it there are no bindings.",
-            show_default=False,
         ),
     ] = None,
     cluster: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="NAME",
             help="A cluster of the plan's fleet, if their rights differ.",
-            show_default=False,
         ),
     ] = None,
     request_timeout: TimeoutOption = 30.0,

@@ -5,9 +5,8 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from fleetpatch.cli.options import RunsArgument, StateDirOption, in_existing_folder
+from fleetpatch.cli.parameters import Option
 from fleetpatch.errors import UsageError
 
 
@@ -15,19 +14,19 @@ def command(
     runs: RunsArgument,
     html: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             "--html",
             metavar="FILE",
-            callback=in_existing_folder,
+            read=in_existing_folder,
             help="Write one HTML page that needs nothing else; - is stdout.",
         ),
     ] = None,
     markdown: Annotated[
-        bool, typer.Option("--markdown", help="For a pull request, a ticket or a chat (default).")
+        bool, Option("--markdown", help="For a pull request, a ticket or a chat (default).")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object, for programs.")] = False,
+    json: Annotated[bool, Option("--json", help="One JSON object, for programs.")] = False,
     csv: Annotated[
-        bool, typer.Option("--csv", help="All targets, a row each, for spreadsheets.")
+        bool, Option("--csv", help="All targets, a row each, for spreadsheets.")
     ] = False,
     state_dir: StateDirOption = None,
 ) -> None:

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
-import typer
-
 from fleetpatch.cli.lean_imports import load_libraries
 from fleetpatch.cli.options import (
     ConcurrencyOption,
@@ -28,6 +26,7 @@ from fleetpatch.cli.options import (
     WorkerTimeoutOption,
     YesOption,
 )
+from fleetpatch.cli.parameters import Option
 from fleetpatch.errors import UsageError
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
 from fleetpatch.model.run import RunState, Summary
@@ -36,18 +35,18 @@ if TYPE_CHECKING:
     from fleetpatch.campaign.settings import Settings
 
 FailedOption: TypeAlias = Annotated[
-    bool, typer.Option("--failed", help="Retry the failed targets as well.")
+    bool, Option("--failed", help="Retry the failed targets as well.")
 ]
 ReasonsOption: TypeAlias = Annotated[
     list[Reason] | None,
-    typer.Option(
+    Option(
         "--reason",
         metavar="REASON",
         help="With --failed: only targets with this reason; may be repeated.",
     ),
 ]
 PromoteOption: TypeAlias = Annotated[
-    bool, typer.Option("--promote", help="Begin the next wave without its pause and check.")
+    bool, Option("--promote", help="Begin the next wave without its pause and check.")
 ]
 
 
@@ -61,7 +60,7 @@ def command(
     rate: RateOption = None,
     concurrency: ConcurrencyOption = None,
     progress: ProgressOption = None,
-    quiet: QuietOption = False,  # noqa: ARG001 - its callback has acted
+    quiet: QuietOption = False,  # noqa: ARG001 - the parser acts on it
     output: OutputOption = Output.TEXT,
     state_dir: StateDirOption = None,
     log_file: LogFileOption = None,

@@ -5,16 +5,16 @@ import sys
 import time
 from typing import Annotated
 
-import typer
-
 from fleetpatch.cli.options import Output, OutputOption, SinceOption, StateDirOption
+from fleetpatch.cli.parameters import Option
+from fleetpatch.cli.streams import write_line
 from fleetpatch.model.run import RunState, as_json
 
 
 def command(
     plan: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--plan",
             metavar="NAME",
             help="Only runs of this plan; may be repeated.",
@@ -22,7 +22,7 @@ def command(
     ] = None,
     state: Annotated[
         list[RunState] | None,
-        typer.Option(
+        Option(
             "--state",
             metavar="STATE",
             help=f"Only runs in this state; may be repeated: {', '.join(RunState)}.",
@@ -30,7 +30,7 @@ def command(
     ] = None,
     since: SinceOption = None,
     limit: Annotated[
-        int, typer.Option("--limit", min=0, metavar="N", help="The most runs to list; 0 lists all.")
+        int, Option("--limit", at_least=0, metavar="N", help="The most runs to list; 0 lists all.")
     ] = 20,
     output: OutputOption = Output.TEXT,
     state_dir: StateDirOption = None,
@@ -53,11 +53,11 @@ def command(
         from fleetpatch.campaign.view import with_window
 
         now = time.time()
-        typer.echo(json.dumps([as_json(with_window(one, now)) for one in listed.runs]))
+        write_line(json.dumps([as_json(with_window(one, now)) for one in listed.runs]))
     elif listed.runs:
         write(run_lines(listed.runs, width_of(sys.stdout)), sys.stdout)
         if listed.has_more:
             sys.stderr.write("There are more runs; --limit 0 lists all.\n")
     else:
         such = " such" if plan or state or since is not None else ""
-        typer.echo(f"There are no{such} runs in {folder}.")
+        write_line(f"There are no{such} runs in {folder}.")

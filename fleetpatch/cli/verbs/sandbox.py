@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
-import typer
-
 from fleetpatch.cli.lean_imports import load_libraries
+from fleetpatch.cli.parameters import Option
 from fleetpatch.errors import UsageError
 from fleetpatch.model.providers.capability import ProviderName
 from fleetpatch.model.units import read_duration
@@ -16,47 +15,38 @@ if TYPE_CHECKING:
     from fleetpatch.sandbox.server import Ready, SandboxOptions
 
 
-def _lifetime(text: str) -> float:
-    try:
-        return read_duration(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-
-
 PortOption: TypeAlias = Annotated[
-    int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes any free one.")
+    int, Option(at_least=0, at_most=65535, help="The port to listen on; 0 takes any free one.")
 ]
 
 
 def command(
     port: PortOption = 0,
-    jobs: Annotated[int, typer.Option(min=0, help="Jobs of the sample fleet.")] = 2000,
-    namespaces: Annotated[int, typer.Option(min=1, help="Namespaces of the sample fleet.")] = 20,
-    pods: Annotated[int, typer.Option(min=0, help="Pods that each job owns.")] = 0,
-    seed: Annotated[int, typer.Option(help="The same seed makes the same fleet.")] = 0,
+    jobs: Annotated[int, Option(at_least=0, help="Jobs of the sample fleet.")] = 2000,
+    namespaces: Annotated[int, Option(at_least=1, help="Namespaces of the sample fleet.")] = 20,
+    pods: Annotated[int, Option(at_least=0, help="Pods that each job owns.")] = 0,
+    seed: Annotated[int, Option(help="The same seed makes the same fleet.")] = 0,
     provider: Annotated[
-        ProviderName, typer.Option(help="The provider whose API is served.")
+        ProviderName, Option(help="The provider whose API is served.")
     ] = ProviderName.KUBERNETES,
     kubernetes: Annotated[
-        KubernetesVersion, typer.Option(help="The version of Kubernetes that is served.")
+        KubernetesVersion, Option(help="The version of Kubernetes that is served.")
     ] = KubernetesVersion.V1_36,
     token_lifetime: Annotated[
         float | None,
-        typer.Option(
-            parser=_lifetime,
+        Option(
+            read=read_duration,
             metavar="DURATION",
             help="How long a token of CCI's IAM is valid [24h].",
         ),
     ] = None,
     chaos: Annotated[
         str,
-        typer.Option(
-            metavar="PROFILE|FILE", help="The faults to inject: none, mild, rough or a file."
-        ),
+        Option(metavar="PROFILE|FILE", help="The faults to inject: none, mild, rough or a file."),
     ] = "none",
     kubeconfig: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             help="Where to write the kubeconfig [a temporary file]. Only a file that the sandbox"
             " wrote is replaced."
         ),

@@ -2,11 +2,11 @@
 
 import json
 
-import typer
+from fleetpatch.cli.streams import write_line
 
 
 def command() -> None:
     """Print the JSON Schema of plan files, for editors."""
     from fleetpatch.model.plan.json_schema import json_schema
 
-    typer.echo(json.dumps(json_schema(), indent=2))
+    write_line(json.dumps(json_schema(), indent=2))

@@ -4,9 +4,9 @@ import json
 import sys
 from typing import Annotated
 
-import typer
-
 from fleetpatch.cli.options import Output, OutputOption, StateDirOption
+from fleetpatch.cli.parameters import Argument, Option
+from fleetpatch.cli.streams import write_line
 from fleetpatch.errors import UsageError
 from fleetpatch.model.run import Summary, as_json
 
@@ -14,15 +14,13 @@ from fleetpatch.model.run import Summary, as_json
 def command(
     run: Annotated[
         str | None,
-        typer.Argument(
+        Argument(
             metavar="[RUN]", help="A run file, a run's name or its beginning, or a plan's name."
         ),
     ] = None,
     watch: Annotated[
         bool,
-        typer.Option(
-            "--watch", "-w", help="Show it every second, until no process carries the run out."
-        ),
+        Option("--watch", "-w", help="Show it every second, until no process carries the run out."),
     ] = False,
     output: OutputOption = Output.TEXT,
     state_dir: StateDirOption = None,
@@ -59,8 +57,8 @@ def command(
         if isinstance(problem, str):
             sys.stderr.write(f"{problem}\n")
     if output is Output.JSON:
-        typer.echo(json.dumps([as_json(summary) for summary in readable]))
+        write_line(json.dumps([as_json(summary) for summary in readable]))
     elif readable:
         write(run_lines(readable), sys.stdout)
     else:
-        typer.echo(f"There are no runs in {settings.runs}.")
+        write_line(f"There are no runs in {settings.runs}.")

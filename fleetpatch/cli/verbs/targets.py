@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
-import typer
-
 from fleetpatch.cli.options import RunArgument, StateDirOption
+from fleetpatch.cli.parameters import Option
+from fleetpatch.cli.streams import write_line
 from fleetpatch.errors import UsageError
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.run import Standing
@@ -31,17 +31,15 @@ class Format(StrEnum):
 
 ClustersOption: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option(
-        "--cluster", metavar="CLUSTER", help="Only targets of this cluster; may be repeated."
-    ),
+    Option("--cluster", metavar="CLUSTER", help="Only targets of this cluster; may be repeated."),
 ]
 KindsOption: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option("--kind", metavar="KIND", help="Only targets of this kind; may be repeated."),
+    Option("--kind", metavar="KIND", help="Only targets of this kind; may be repeated."),
 ]
 NamespacesOption: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--namespace",
         "-n",
         metavar="NAMESPACE",
@@ -50,7 +48,7 @@ NamespacesOption: TypeAlias = Annotated[
 ]
 OutcomesOption: TypeAlias = Annotated[
     list[Standing] | None,
-    typer.Option(
+    Option(
         "--outcome",
         metavar="OUTCOME",
         help=f"Only targets with this outcome; may be repeated: {', '.join(Standing)}.",
@@ -58,7 +56,7 @@ OutcomesOption: TypeAlias = Annotated[
 ]
 ReasonsOption: TypeAlias = Annotated[
     list[Reason] | None,
-    typer.Option(
+    Option(
         "--reason",
         metavar="REASON",
         help="Only targets with this reason, as it is listed; may be repeated.",
@@ -66,7 +64,7 @@ ReasonsOption: TypeAlias = Annotated[
 ]
 VerifiedOption: TypeAlias = Annotated[
     list[VerifyResult] | None,
-    typer.Option(
+    Option(
         "--verified",
         metavar="RESULT",
         help="Only targets of which the latest `verify` found this; may be repeated:"
@@ -75,11 +73,11 @@ VerifiedOption: TypeAlias = Annotated[
 ]
 LimitOption: TypeAlias = Annotated[
     int,
-    typer.Option("--limit", min=0, metavar="N", help="The most targets to list; 0 lists all."),
+    Option("--limit", at_least=0, metavar="N", help="The most targets to list; 0 lists all."),
 ]
 FormatOption: TypeAlias = Annotated[
     Format,
-    typer.Option(
+    Option(
         "--output",
         "-o",
         help="text; json: an array; jsonl: an object a line; csv; name: for kubectl.",
@@ -130,7 +128,7 @@ def command(
     }[output]()
     if output is Format.TEXT and listed.is_empty():
         such = " such" if chosen != TargetFilter() else ""
-        typer.echo(f"The run has no{such} targets.")
+        write_line(f"The run has no{such} targets.")
         return
     (write if output is Format.TEXT else write_data)(lines, sys.stdout)
     if listed.has_more:

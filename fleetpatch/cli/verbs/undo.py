@@ -2,8 +2,6 @@
 
 from typing import Annotated
 
-import typer
-
 from fleetpatch.cli.lean_imports import load_libraries
 from fleetpatch.cli.options import (
     ConcurrencyOption,
@@ -28,9 +26,10 @@ from fleetpatch.cli.options import (
     WorkerTimeoutOption,
     YesOption,
 )
+from fleetpatch.cli.parameters import Option
 
 _NewOption = Annotated[
-    bool, typer.Option("--new", help="Plan again, even if an unfinished undo can be resumed.")
+    bool, Option("--new", help="Plan again, even if an unfinished undo can be resumed.")
 ]
 
 
@@ -39,9 +38,7 @@ def command(
     yes: YesOption = False,
     all_runs: Annotated[
         bool,
-        typer.Option(
-            "--all-runs", help="With --yes: undo all runs of the plan that are not undone."
-        ),
+        Option("--all-runs", help="With --yes: undo all runs of the plan that are not undone."),
     ] = False,
     since: SinceOption = None,
     new: _NewOption = False,
@@ -49,7 +46,7 @@ def command(
     rate: RateOption = None,
     concurrency: ConcurrencyOption = None,
     progress: ProgressOption = None,
-    quiet: QuietOption = False,  # noqa: ARG001 - its callback has acted
+    quiet: QuietOption = False,  # noqa: ARG001 - the parser acts on it
     output: OutputOption = Output.TEXT,
     reason: ReasonOption = "",
     state_dir: StateDirOption = None,

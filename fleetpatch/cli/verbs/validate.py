@@ -5,19 +5,18 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from fleetpatch.cli.ending import Ended
 from fleetpatch.cli.options import Output, OutputOption
+from fleetpatch.cli.parameters import Argument, Option
+from fleetpatch.cli.streams import write_line
 from fleetpatch.errors import Exit, UsageError
 
 
 def command(
-    plans: Annotated[
-        list[Path] | None, typer.Argument(metavar="PLAN...", show_default=False)
-    ] = None,
+    plans: Annotated[list[Path] | None, Argument(metavar="PLAN...")] = None,
     filename: Annotated[
         list[Path] | None,
-        typer.Option("-f", "--filename", metavar="PLAN", help="A plan file; may be repeated."),
+        Option("-f", "--filename", metavar="PLAN", help="A plan file; may be repeated."),
     ] = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -33,12 +32,12 @@ def command(
         raise UsageError("missing argument 'PLAN...'; see `fleetpatch validate --help`")
     checked = [check(path) for path in files]
     if output is Output.JSON:
-        typer.echo(json.dumps([json_of(one) for one in checked]))
+        write_line(json.dumps([json_of(one) for one in checked]))
     else:
         for one in checked:
             for problem in (*one.problems, *one.warnings):
                 sys.stderr.write(f"{problem}\n")
             if one.plan is not None:
-                typer.echo(f"{one.file}: valid ({one.plan.plan.name}, {one.plan.digest})")
+                write_line(f"{one.file}: valid ({one.plan.plan.name}, {one.plan.digest})")
     if any(one.plan is None for one in checked):
-        raise typer.Exit(Exit.USAGE)
+        raise Ended(Exit.USAGE)

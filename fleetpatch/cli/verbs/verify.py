@@ -1,7 +1,6 @@
 """`fleetpatch verify`: whether what a run changed is still there."""
 
-import typer
-
+from fleetpatch.cli.ending import Ended
 from fleetpatch.cli.lean_imports import load_libraries
 from fleetpatch.cli.options import (
     LogFileOption,
@@ -44,4 +43,4 @@ def command(
     settings = settings_of(
         state_dir, log_file, request_timeout, workers, worker_timeout, log_max_size=log_max_size
     )
-    raise typer.Exit(verify_runs(to_verify(find_run(settings.runs, run)), settings, output))
+    raise Ended(verify_runs(to_verify(find_run(settings.runs, run)), settings, output))
