@@ -71,7 +71,7 @@ _ADD: Final = "UPDATE meta SET value = value + ? WHERE key = ?"
 def create_tables(database: Database, info: RunInfo) -> None:
     """Create the tables of a new run, in state `planning`."""
     values = asdict(info)
-    # One transaction: a crash leaves an empty file, which is refused, and never half of the tables.
+    # One transaction: the file gets its name after it, with all of the tables.
     with database.transaction() as connection:
         # Not executescript, which commits a pending transaction first.
         for statement in (*TABLES.split(";"), *(added for _, added in _ADDED)):

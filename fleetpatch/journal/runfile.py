@@ -87,10 +87,18 @@ class RunFile(RunFacts):
     @classmethod
     def create(cls, path: Path, info: RunInfo, *, now: Callable[[], float] = time.time) -> Self:
         """Create a run file in state `planning`. `now` returns the seconds since the epoch."""
-        database = Database(path, sqlite_file.create(path))
+        draft, connection = sqlite_file.create(path)
+        database = Database(path, connection)
         database.next_step = PLAN_AGAIN
         try:
             meta.create_tables(database, info)
+            database.disconnect()
+            database.connection = sqlite_file.publish(draft, path)
+        except BaseException:
+            database.disconnect()
+            sqlite_file.erase(draft)
+            raise
+        try:
             run = cls(database, info, now)
             numbers = {name: span.id for name, span in run._ranges.items()}
             run._survey = SurveyTable(database, numbers)

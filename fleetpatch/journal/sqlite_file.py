@@ -12,11 +12,13 @@ otherwise a copy that was made without the log.
 """
 
 import os
+import secrets
 import sqlite3
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from fleetpatch import files
+from fleetpatch.errors import RunFileError
 from fleetpatch.journal.errors import DAMAGED, PLAN_AGAIN, RESUME, as_run_file_error, run_file_error
 from fleetpatch.journal.schema import APPLICATION_ID, FORMAT_VERSION, TABLE_NAMES, VIEW
 from fleetpatch.model.text import clean
@@ -59,13 +61,16 @@ def is_database(path: Path) -> bool:
         return start == _MAGIC
 
 
-def create(path: Path) -> sqlite3.Connection:
-    """Create an empty database, and its folder if that is missing.
+def create(path: Path) -> tuple[Path, sqlite3.Connection]:
+    """Create an empty database under another name, and its folder if that is missing.
 
-    It is readable only by its owner, or by the group that its folder is made for. SQLite gives the
-    files beside it the same mode.
+    `publish` gives it its own name when its tables are there: else a process that is killed between
+    both would leave a run file that cannot be read. Returns that other name, and a connection.
 
-    Raises RunFileError if something of that name exists, or if it cannot be created.
+    The file is readable only by its owner, or by the group that its folder is made for. SQLite
+    gives the files beside it the same mode.
+
+    Raises RunFileError if something of the name exists, or if it cannot be created.
     """
     with as_run_file_error(path, PLAN_AGAIN):
         files.make_folder(path.parent)
@@ -75,15 +80,39 @@ def create(path: Path) -> sqlite3.Connection:
                 raise run_file_error(
                     path, f"{leftover.name} exists beside it; remove it, or name another"
                 )
+        if os.path.lexists(path):
+            raise _exists_already(path)
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
         mode = files.mode_of_new(path)
-        try:
-            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode)
-        except FileExistsError:
-            raise run_file_error(path, "exists already; name another, or resume it") from None
+        handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode)
         try:
             os.fchmod(handle, mode)  # the umask may have taken rights from the owner
         finally:
             os.close(handle)
+    try:
+        return draft, _connect(draft, "rw", PLAN_AGAIN)
+    except BaseException:
+        erase(draft)
+        raise
+
+
+def publish(draft: Path, path: Path) -> sqlite3.Connection:
+    """Give a new database, which nothing has open, its own name, and connect to it.
+
+    Raises RunFileError if something of that name exists now, or if it cannot be renamed.
+    """
+    with as_run_file_error(path, PLAN_AGAIN):
+        try:
+            # Unlike a rename, a link does not replace what another process has created meanwhile.
+            os.link(draft, path)
+        except FileExistsError:
+            raise _exists_already(path) from None
+        except OSError:  # some file systems have no links
+            if os.path.lexists(path):
+                raise _exists_already(path) from None
+            draft.rename(path)
+        else:
+            draft.unlink()
     try:
         with as_run_file_error(path, PLAN_AGAIN):
             _sync_folder(path.parent)
@@ -91,6 +120,10 @@ def create(path: Path) -> sqlite3.Connection:
     except BaseException:
         erase(path)
         raise
+
+
+def _exists_already(path: Path) -> RunFileError:
+    return run_file_error(path, "exists already; name another, or resume it")
 
 
 def open_to_read(path: Path, *, check: bool = True) -> Opened:

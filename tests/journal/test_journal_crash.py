@@ -1,8 +1,8 @@
 """A run whose process ends at any moment.
 
-Covered: kill at every step of a run, in a real process that ends without a word; copies of file and
-write-ahead log taken at every step; a write-ahead log cut at sampled bytes; a disk that is full
-(file size limit) and what remains; going on afterwards.
+Covered: kill at every step of a run and of its creation, in a real process that ends without a
+word; copies of file and write-ahead log taken at every step; a write-ahead log cut at sampled
+bytes; a disk that is full (file size limit) and what remains; going on afterwards.
 Not covered: power loss below the file system; settling what is in doubt (engine).
 """
 
@@ -10,12 +10,16 @@ import os
 import resource
 import shutil
 import signal
+import sys
+from collections.abc import Callable
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import queries
+from fleetpatch.journal import meta, queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.run import RunState, Tally
@@ -61,6 +65,44 @@ def steps(path: Path, *, upto: int) -> None:
         run.release(claimed[3:])
     if upto >= 5:
         run.claim("north", limit=1)
+
+
+def killed_at(moment: int, work: Callable[[], object]) -> None:
+    """Do some work, and be killed at its n-th call into the system or into SQLite."""
+    calls = count()
+
+    def hook(event: str, _: tuple[object, ...]) -> None:
+        if event.startswith(("os.", "open", "sqlite3.")) and next(calls) == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+    work()
+
+
+def test_killed_while_it_is_created_a_run_file_is_complete_or_not_there(tmp_path: Path) -> None:
+    found = []
+    for moment in count():
+        path = tmp_path / f"{moment}.run"
+        work = partial(killed_at, moment, partial(RunFile.create, path, info()))
+        if in_process(work) == 0:
+            break
+        found.append(path.exists())
+        assert not path.exists() or tally(path) == Tally()
+
+    assert (found[0], found[-1]) == (False, True)
+
+
+def test_killed_while_its_tables_are_created_there_is_no_run_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meta, "put_state", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+
+    def work() -> None:
+        RunFile.create(tmp_path / "x.run", info())
+
+    assert in_process(work) == -signal.SIGKILL
+
+    assert not (tmp_path / "x.run").exists()
 
 
 @pytest.mark.parametrize("step", range(6))
