@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fleetpatch.campaign.view import summarize
-from fleetpatch.errors import RunFileError, UsageError
-from fleetpatch.journal.runs.campaigns import Campaign, complete_undo_by_run
+from fleetpatch.errors import UsageError
+from fleetpatch.journal.runs.campaigns import Campaign, complete_undo_by_run, require_readable
 from fleetpatch.journal.runs.catalog import RunEntry, planned_at
 from fleetpatch.journal.runs.undo_tree import has_begun
 from fleetpatch.model.run import RunState, Summary
@@ -141,16 +141,6 @@ def _report_problems(campaign: Campaign) -> None:
     for entry in (*campaign.runs, *campaign.undos):
         if entry.problem:
             sys.stderr.write(f"{entry.problem}\n")
-
-
-def require_readable(runs: Sequence[RunEntry], why: str) -> None:
-    """Raise RunFileError if a run file cannot be read; `why` says why that matters, and what to do.
-
-    A run that cannot be read may be the very run that a command is about.
-    """
-    for entry in runs:
-        if entry.problem:
-            raise RunFileError(f"{entry.problem}; nothing was sent, since {why}")
 
 
 def _latest(campaign: Campaign) -> Path:

@@ -14,7 +14,7 @@ from fleetpatch.campaign.running.window import require_open_window
 from fleetpatch.campaign.servers import ServerComparison
 from fleetpatch.campaign.settings import ApplyOptions, Settings
 from fleetpatch.campaign.view import digest_of_run, find_run, is_plan_file, summarize
-from fleetpatch.cli.choose_run import require_readable, to_apply
+from fleetpatch.cli.choose_run import to_apply
 from fleetpatch.cli.event_loop import interruptible, run
 from fleetpatch.cli.execute import carry_out, expand_with_progress
 from fleetpatch.cli.options import Output
@@ -22,6 +22,7 @@ from fleetpatch.cli.output import print_rehearsal, print_warnings
 from fleetpatch.errors import NothingMatched, UsageError
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import campaigns
+from fleetpatch.journal.runs.campaigns import require_readable
 from fleetpatch.journal.runs.catalog import RunEntry
 from fleetpatch.model.plan.load import PlanFile, load_plan
 from fleetpatch.model.run import Summary
@@ -134,10 +135,11 @@ def unfinished_run(
     Raises UsageError if the plan was changed while a run of its former text is unfinished, and
     RunFileError if a run file of the plan cannot be read.
     """
-    entries, here = _entries(settings, plan.plan.name), servers.matches
+    campaign, here = campaigns.read(settings.runs, plan.plan.name), servers.matches
     require_readable(
-        entries, "it may be an unfinished run of the plan: restore the file, or use --new"
+        campaign.runs, "it may be an unfinished run of the plan: restore the file, or use --new"
     )
+    entries = [*campaign.runs, *campaign.undos]
     unfinished = campaigns.unfinished(entries, plan.digest, dry_run=dry_run)
     undone = campaigns.begun_undo_by_run(entries)
     if unfinished and (undo := undone.get(unfinished[0].run)):
@@ -160,12 +162,6 @@ def unfinished_run(
         f"{verb} the unfinished run {found[0].run} (use --new to plan again instead).\n"
     )
     return planned
-
-
-def _entries(settings: Settings, plan_name: str) -> list[RunEntry]:
-    """Read the runs of a plan, newest first, and their undos."""
-    campaign = campaigns.read(settings.runs, plan_name)
-    return [*campaign.runs, *campaign.undos]
 
 
 def new_run(
@@ -197,8 +193,8 @@ def new_run(
         )
     except NothingMatched:
         # A plan that changes a label of its own selector matches nothing after it was carried out.
-        entries, here = _entries(settings, plan.plan.name), servers.matches
-        done = campaigns.finished(entries, plan.digest, dry_run=dry_run, here=here)
+        runs, here = campaigns.read(settings.runs, plan.plan.name).runs, servers.matches
+        done = campaigns.finished(runs, plan.digest, dry_run=dry_run, here=here)
         if done is None:
             raise
     sys.stderr.write(
@@ -207,30 +203,13 @@ def new_run(
     return summarize(done.path)
 
 
-def require_not_undone(planned: Summary, settings: Settings) -> None:
-    """Raise UsageError if the run was undone: its applied targets were put back, and stay so."""
-    # Without a planned undo the other run files need not be read.
-    if not planned.undone_by:
-        return
-    campaign = campaigns.read(settings.runs, campaigns.name_of(planned.info.run))
-    undone = campaigns.begun_undo_by_run([*campaign.runs, *campaign.undos])
-    if undo := undone.get(planned.info.run):
-        advice = "apply its plan again, which makes a new run"
-        if of := planned.info.undo_of:
-            advice = f"`{command('undo', of, *planned.words[1:])}` puts back what is left"
-        raise UsageError(
-            f"{planned.info.run}: this run was undone by {undo} and cannot be continued; {advice}"
-        )
+def require_current_run(planned: Summary, settings: Settings, *, reopened: bool = False) -> None:
+    """Raise UsageError and RunFileError as `require_current`, before a question is asked.
 
-
-def require_current_undo(planned: Summary, settings: Settings) -> None:
-    """Raise UsageError if the run is an undo that may not be carried out any more.
-
-    `apply` checks it again; here it is checked before a question is asked.
+    `apply` checks it again, under the lock of the run.
     """
-    if planned.info.undo_of:
-        with RunFile.open(Path(planned.run_file), check=False) as undo:
-            require_current(undo, settings)
+    with RunFile.open(Path(planned.run_file), check=False) as run:
+        require_current(run, settings, reopened=reopened)
 
 
 def _explain_difference(elsewhere: RunEntry, servers: ServerComparison) -> None:

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, unquote
 
 import msgspec
 from msgspec.structs import asdict, fields
 
 from fleetpatch.journal import codec
+from fleetpatch.journal.activity import Activity, quoted, unquoted
 from fleetpatch.journal.database import Database
 from fleetpatch.journal.errors import DAMAGED, as_run_file_error, run_file_error
 from fleetpatch.journal.rows import ClusterRow
@@ -42,6 +42,7 @@ _USAGE: Final = tuple(f.name for f in fields(Usage))
 _warnings: Final = msgspec.json.Decoder(dict[str, int])
 _steering: Final = msgspec.json.Decoder(tuple[Request, ...])
 _verification: Final = msgspec.json.Decoder(Verification)
+_relatives: Final = msgspec.json.Decoder(dict[str, Activity])
 
 _ADDED: Final = (
     ("earlier_writes", EARLIER_WRITES),
@@ -195,30 +196,33 @@ def undone_in_part(database: Database) -> bool:
     return bool(database.meta().get("undone_in_part", 0))
 
 
-def relatives(database: Database) -> bytes | None:
+def relatives(database: Database) -> dict[str, Activity] | None:
     """Read what was noted of the other runs when this undo was planned; None in older files."""
     text = database.meta().get("relatives")
-    return None if text is None else text.encode()
+    with database.decoding():
+        return None if text is None else _relatives.decode(text)
 
 
-def note_relatives(database: Database, noted: bytes) -> None:
-    """Note what is known of the other runs, as JSON, within a transaction."""
-    database.put([("relatives", noted.decode())])
+def note_relatives(database: Database, known: Mapping[str, Activity]) -> None:
+    """Note what is known of the other runs, within a transaction."""
+    database.put([("relatives", msgspec.json.encode(known).decode())])
 
 
-def file_of_undone(database: Database) -> str:
-    """Read the path of the run file that this undo undoes; empty if it is not known."""
-    return unquote(database.meta().get("file_of_undone", ""), errors="surrogateescape")
+def file_of_undone(database: Database) -> Path | None:
+    """Read the path of the run file that this undo undoes; None if it is not known."""
+    text = database.meta().get("file_of_undone")
+    return unquoted(text) if text else None
 
 
 def note_file_of_undone(database: Database, run_file: Path) -> None:
     """Note the path of the run file that this undo undoes, within a transaction."""
-    database.put([("file_of_undone", _quoted(run_file))])
+    database.put([("file_of_undone", quoted(run_file))])
 
 
-def file_of_undo(database: Database) -> str:
-    """Read the path of the undo that undid this run; empty if it is not known."""
-    return unquote(database.meta().get("file_of_undo", ""), errors="surrogateescape")
+def file_of_undo(database: Database) -> Path | None:
+    """Read the path of the undo that undid this run; None if it is not known."""
+    text = database.meta().get("file_of_undo")
+    return unquoted(text) if text else None
 
 
 def note_undo(database: Database, undo: str, run_file: Path | None, *, in_part: bool) -> None:
@@ -226,14 +230,9 @@ def note_undo(database: Database, undo: str, run_file: Path | None, *, in_part: 
 
     `undo` is empty if none has, and `run_file` None if its run file is not known.
     """
-    path = _quoted(run_file) if run_file else ""
+    path = quoted(run_file) if run_file else ""
     facts = {"undone_by": undo, "undone_in_part": int(in_part), "file_of_undo": path}
     database.put(facts.items())
-
-
-def _quoted(path: Path) -> str:
-    # As in a URL: a path may have bytes that are not text, which SQLite does not take.
-    return quote(str(path.absolute()), errors="surrogateescape")
 
 
 def partly(database: Database) -> bool:

@@ -32,6 +32,16 @@ INSERT OR REPLACE INTO earlier_writes
 SELECT target, wrote, coalesce(replaced, (SELECT before FROM targets WHERE id = target))
 FROM outcomes WHERE wrote IS NOT NULL AND {_REOPENED}
 """  # noqa: S608 # of our own constants
+_PUT_BACK: Final = """
+SELECT EXISTS (
+    SELECT 1 FROM outcomes o JOIN reasons r ON r.reason = o.reason
+    WHERE r.outcome = 'applied' OR (r.outcome = 'unchanged' AND o.attempts > 0)
+    OR o.reason = 'not-effective' OR o.wrote IS NOT NULL
+) OR EXISTS (SELECT 1 FROM earlier_writes) OR EXISTS (
+    SELECT 1 FROM claims k JOIN targets t ON t.id BETWEEN k.first AND k.last
+    WHERE NOT EXISTS (SELECT 1 FROM outcomes WHERE target = t.id)
+)
+"""
 _REOPENED_CAUSE: Final = Cause(CauseCode.FAILED_REOPENED, "failed targets were reopened")
 
 
@@ -66,6 +76,15 @@ def add(database: Database, rows: Rows) -> None:
     connection.executemany(_INSERT, rows.plain[:left])
     connection.executemany(_INSERT_ALL, rows.others)
     meta.add_to_row_count(database, "outcomes", len(rows.plain) + len(rows.others))
+
+
+def may_have_put_back(database: Database) -> bool:
+    """Return whether an undo has put something back, at least in part, or left it in doubt.
+
+    So it has if an object was back when a PATCH for it was answered.
+    """
+    (found,) = next(database.rows(_PUT_BACK))
+    return bool(found)
 
 
 def reopen(database: Database, reasons: Sequence[Reason]) -> int:

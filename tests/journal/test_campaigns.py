@@ -19,8 +19,9 @@ from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import campaigns, catalog, run_names
 from fleetpatch.journal.runs.campaigns import Campaign
 from fleetpatch.journal.runs.catalog import RunEntry
+from fleetpatch.model.outcome import Reason
 from fleetpatch.model.run import RunInfo, RunState, Usage
-from tests.journal.makers import info, make, many
+from tests.journal.makers import info, make, many, settle
 
 FIRST, OTHER, LAST = (
     "relabel-20260301T0000Z-000001",
@@ -156,13 +157,20 @@ def test_a_campaign_is_shown_by_its_started_runs_newest_first(runs: Path) -> Non
     assert names(campaign(runs).shown) == [LAST, FIRST]
 
 
-def undo(runs: Path, name: str, state: RunState, of: str, patches: int) -> None:
-    with RunFile.open(add(runs, name, state, undo_of=of), write=True) as run:
-        run.count(Usage(patch=patches))
+def undo(runs: Path, name: str, state: RunState, of: str, *ends: Reason) -> None:
+    """Make the run file of an undo of one target, which ends so, if it does."""
+    with RunFile.open(add(runs, name, undo_of=of), write=True) as run:
+        for reason in ends:
+            run.record(settle(run.claim("north", limit=1), reason))
+            run.count(Usage(patch=1))
+        run.set_state(state)
 
 
-def test_a_run_that_was_undone_is_not_continued_but_its_unfinished_undo_is(runs: Path) -> None:
-    undo(runs, "undo-relabel-20260304T0000Z-000001", RunState.PAUSED, LAST, patches=1)
+@pytest.mark.parametrize("reason", [Reason.PATCHED, Reason.NOT_EFFECTIVE])
+def test_a_run_that_was_undone_is_not_continued_but_its_unfinished_undo_is(
+    runs: Path, reason: Reason
+) -> None:
+    undo(runs, "undo-relabel-20260304T0000Z-000001", RunState.PAUSED, LAST, reason)
     assert names(campaign(runs).unfinished) == ["undo-relabel-20260304T0000Z-000001", FIRST]
 
 
@@ -173,13 +181,12 @@ def test_a_run_stays_undone_if_the_run_file_of_its_undo_was_removed(runs: Path) 
     assert list(campaigns.complete_undo_by_run(campaign(runs).runs)) == [LAST]
 
 
-@pytest.mark.parametrize(
-    ("state", "patches"), [(RunState.PLANNED, 0), (RunState.FINISHED, 0), (RunState.PAUSED, 0)]
-)
-def test_an_undo_that_has_sent_nothing_has_undone_nothing(
-    runs: Path, state: RunState, patches: int
+@pytest.mark.parametrize("state", [RunState.PLANNED, RunState.FINISHED, RunState.PAUSED])
+@pytest.mark.parametrize("ends", [(), (Reason.DRIFTED,), (Reason.FORBIDDEN,)])
+def test_an_undo_that_has_put_back_nothing_has_undone_nothing(
+    runs: Path, state: RunState, ends: tuple[Reason, ...]
 ) -> None:
-    undo(runs, "undo-relabel-20260304T0000Z-000001", state, LAST, patches)
+    undo(runs, "undo-relabel-20260304T0000Z-000001", state, LAST, *ends)
     assert LAST in names(campaign(runs).unfinished)
 
 

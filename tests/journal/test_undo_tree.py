@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from fleetpatch.journal.activity import Activity
 from fleetpatch.journal.runs.catalog import RunEntry
 from fleetpatch.journal.runs.undo_tree import Undone, UndoTree
 from fleetpatch.model.run import RunState
@@ -23,7 +24,8 @@ def undo_name(number: int) -> str:
 
 def entry(name: str, of: str = "", state: RunState = RunState.FINISHED, **more: object) -> RunEntry:
     facts = replace(info(name), undo_of=of)
-    return RunEntry(Path(f"{name}.run"), facts, state, **{"patches": 1, **more})  # type: ignore[arg-type]
+    sent = {"patches": 1, "outcomes": 1, "has_put_back": bool(of)}
+    return RunEntry(Path(f"{name}.run"), facts, state, **{**sent, **more})  # type: ignore[arg-type]
 
 
 def chain(*parents: int, **of_last: object) -> UndoTree:
@@ -73,11 +75,13 @@ def test_the_undo_of_a_part_of_an_undo_leaves_a_run_undone_in_part() -> None:
     assert chain(0, 1, state=RunState.RUNNING).undone(RUN) == Undone(undo_name(1), whole=False)
 
 
-def test_an_undo_without_a_patch_is_complete_and_has_undone_nothing() -> None:
-    tree = chain(0, patches=0)
+def test_an_undo_without_effect_is_complete_and_has_undone_nothing() -> None:
+    tree = chain(0, has_put_back=False)
     assert (tree.undone(RUN), tree.complete(RUN)) == (None, undo_name(1))
-    assert chain(0, state=RunState.PAUSED, patches=0).complete(RUN) == ""
-    assert chain(0, state=RunState.PAUSED, patches=0, has_claims=True).undone(RUN) is not None
+    unfinished = chain(0, state=RunState.PAUSED, has_put_back=False)
+    assert (unfinished.undone(RUN), unfinished.complete(RUN)) == (None, "")
+    sending = chain(0, state=RunState.RUNNING, has_put_back=False, has_claims=True)
+    assert sending.undone(RUN) == Undone(undo_name(1), whole=False)
 
 
 @pytest.mark.parametrize("in_part", [False, True])
@@ -94,22 +98,64 @@ def test_files_that_claim_to_undo_each_other_end_in_an_answer() -> None:
     assert [len(list(tree.ancestors(run))) for run in (one, two, RUN)] == [1, 1, 0]
 
 
-def test_an_undo_is_outdated_if_a_related_run_has_sent_something_since() -> None:
-    before = chain(0, 0, patches=0)
-    known = before.activity(undo_name(2))
-    assert before.sent_since(undo_name(2), known) == []
-    assert chain(0, 0, 0).sent_since(undo_name(2), known) == [undo_name(3)]
-    going = UndoTree([entry(RUN, patches=2), entry(undo_name(1), RUN), entry(undo_name(2), RUN)])
-    assert going.sent_since(undo_name(2), known) == [RUN]
-    killed = {"patches": 0, "state": RunState.RUNNING, "has_claims": True}
-    assert chain(0, 0, 1, **killed).sent_since(undo_name(2), known) == [undo_name(3)]
-    other = UndoTree([*(entry(undo_name(n), RUN) for n in (1, 2)), entry("x"), entry("y", "x")])
-    assert other.sent_since(undo_name(2), known) == []
+def test_an_undo_that_names_a_removed_one_is_later_and_any_other_is_earlier() -> None:
+    noted = entry(RUN, undone_by="undo-gone", undone_in_part=True)
+    undo = entry(undo_name(1), RUN, relatives={RUN: Activity(1, running=False)})
+    gone = Undone("undo-gone", whole=False)
+    assert UndoTree([noted, undo]).undone(RUN) == gone
+    assert UndoTree([noted, undo]).complete(RUN) == ""
+    later = replace(undo, relatives={"undo-gone": Activity(1, running=False)})
+    assert UndoTree([noted, later]).undone(RUN) == Undone(undo_name(1), whole=True)
+
+
+def test_a_file_that_cannot_be_read_counts_as_removed() -> None:
+    damaged = RunEntry(Path(f"{undo_name(1)}.run"), problem="damaged")
+    tree = UndoTree([entry(RUN, undone_by=undo_name(1)), damaged])
+    assert tree.undone(RUN) == Undone(undo_name(1), whole=True)
+
+
+KNOWN = chain(0, patches=0, outcomes=0, has_put_back=False).activity(RUN)
+"""What a second undo of the run notes while the first is a preview."""
+SECOND = entry(undo_name(2), RUN, relatives=KNOWN)
+FIRST = entry(undo_name(1), RUN, patches=0, outcomes=0, has_put_back=False)
+GOING = replace(entry(undo_name(3), RUN, RunState.RUNNING), patches=0, has_claims=True)
+
+
+@pytest.mark.parametrize(
+    ("others", "sent"),
+    [
+        ([entry(RUN), FIRST], []),
+        ([entry(RUN, patches=2), FIRST], [RUN]),
+        ([entry(RUN), replace(FIRST, patches=1)], [undo_name(1)]),
+        # Its process was killed, and what it had sent was read since.
+        ([entry(RUN), replace(FIRST, outcomes=1, has_put_back=True)], [undo_name(1)]),
+        ([entry(RUN, outcomes=0), FIRST], []),
+        ([entry(RUN), FIRST, entry(undo_name(3), RUN)], [undo_name(3)]),
+        ([entry(RUN), FIRST, GOING], [undo_name(3)]),
+        ([entry(RUN), FIRST, entry("x"), entry("y", "x")], []),
+    ],
+)
+def test_an_undo_is_outdated_if_a_related_run_has_sent_something_since(
+    others: list[RunEntry], sent: list[str]
+) -> None:
+    assert UndoTree([*others, SECOND]).sent_since(undo_name(2)) == sent
 
 
 def test_without_a_record_of_the_others_each_undo_that_has_begun_counts() -> None:
-    assert chain(0, 0).sent_since(undo_name(2), None) == [undo_name(1)]
-    assert chain(0, 0, patches=0).sent_since(undo_name(1), None) == []
+    assert chain(0, 0).sent_since(undo_name(2)) == [undo_name(1)]
+    assert chain(0, 0, has_put_back=False).sent_since(undo_name(1)) == []
+
+
+def test_only_an_undo_that_may_be_continued_is_open() -> None:
+    def is_open(*others: RunEntry, **more: object) -> bool:
+        undo = entry(undo_name(2), RUN, relatives=KNOWN, **{"state": RunState.PAUSED, **more})  # type: ignore[arg-type]
+        return UndoTree([entry(RUN), FIRST, *others, undo]).is_open(undo)
+
+    assert is_open()
+    assert not is_open(state=RunState.FINISHED)
+    assert not is_open(entry(undo_name(3), RUN, has_put_back=False))
+    assert not is_open(entry(undo_name(3), undo_name(2)))
+    assert not is_open(entry(RUN, patches=2))
 
 
 def test_later_runs_of_a_tree_are_in_their_order_with_their_depth() -> None:

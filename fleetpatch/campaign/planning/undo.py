@@ -22,11 +22,10 @@ from fleetpatch.campaign.running import steering
 from fleetpatch.campaign.running.doubtful import settle_doubtful
 from fleetpatch.campaign.running.open_run import open_for_writing
 from fleetpatch.campaign.running.other_undos import (
-    note_relatives,
-    outdated_by,
     settle_others,
-    tree_of,
 )
+from fleetpatch.campaign.running.related_runs import tree_of
+from fleetpatch.campaign.running.undone import note_all
 from fleetpatch.campaign.servers import require_same_servers
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.usage import usage_of, warnings_of
@@ -64,18 +63,13 @@ async def undo(
         tree = tree_of(journal, settings)
         if not (new or new_file) and (unfinished := _unfinished(tree, journal.info.run)):
             return summarize(unfinished.path)
-        await settle_others(tree, journal.info.run, settings)
-        tree = tree_of(journal, settings)
+        tree = await settle_others(journal, tree, settings)
+        note_all(journal, tree, settings)
         try:
             return await _plan(journal, settings, new_file, tree)
         except NothingToUndo:
             if not (earlier := tree.standing(journal.info.run)):
                 raise
-            # The process of that undo may have been killed before it did.
-            if undone := tree.undone(journal.info.run):
-                journal.note_undo(
-                    undone.by, in_part=not undone.whole, run_file=tree.path_of(undone.by)
-                )
     return summarize(earlier[0].path)
 
 
@@ -84,10 +78,8 @@ def _unfinished(tree: UndoTree, run: str) -> RunEntry | None:
 
     One that has sent nothing is not continued: its run may have gone on since.
     """
-    for one in tree.standing(run):
-        if one.is_unfinished and not tree.undone(one.run) and not outdated_by(one.path, tree):
-            return one
-    return None
+    sent = (one for one in tree.open_undos(run) if one.patches or one.has_claims)
+    return next(sent, None)
 
 
 async def _plan(
@@ -113,7 +105,8 @@ async def _plan(
             # Before the seal, which makes it a run that can be carried out.
             with planned.database.transaction():
                 meta.note_file_of_undone(planned.database, journal.path)
-                note_relatives(planned, tree)
+                known = tree.activity(journal.info.run)
+                meta.note_relatives(planned.database, known)
             planned.seal()
             # The digest of an undo covers the seal, which is known only now.
             planned.set_digest(undo_digest(journal.info.run, info.plan, planned.sealed))

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fleetpatch import files
-from fleetpatch.campaign.running.other_undos import tree_of
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.errors import FleetpatchError, RunFileError
 from fleetpatch.journal import flock, meta, queries
@@ -20,37 +19,50 @@ from fleetpatch.journal.runs.undo_tree import UndoTree
 
 
 @contextmanager
-def noted_in_undone(undo: RunFile, settings: Settings) -> Iterator[None]:
-    """Carry the undo out in the block. Raises Locked if the run that it undoes is carried out.
+def noted_in_undone(undo: RunFile, tree: UndoTree, settings: Settings) -> Iterator[None]:
+    """Carry an undo out in the block; `tree` is what it is related to, as it is before.
 
-    Without an open target nothing is sent, and nothing is noted. A run file that was moved or
-    removed cannot be noted in, which does not hinder the undo.
+    Raises Locked if the run that it undoes is carried out. Without an open target nothing is sent,
+    and nothing is noted. A run file that was moved or removed cannot be noted in, which does not
+    hinder the undo.
     """
-    if not undo.info.undo_of or not queries.summary(undo).tally.open:
+    if not queries.summary(undo).tally.open:
         yield
         return
-    before = tree_of(undo, settings)
-    undone_files = _files_of_undone(undo, before, settings)
-    begun = before.as_begun(undo.info.run)
+    undone_files = _files_of_undone(undo, tree, settings)
+    begun = tree.as_begun(undo.info.run)
     for number, (run, path) in enumerate(undone_files.items()):
         _note(path, begun, run, settings, must_be_free=number == 0)
     try:
         yield
     finally:
-        try:
-            # One that has put nothing back leaves everything as it was.
-            after = tree_of(undo, settings) if queries.summary(undo).tally.applied else before
+        # Only this undo has changed: the others were ended, and are refused as outdated from now.
+        entry = catalog.read_entry(undo.path)
+        if entry.problem:
+            settings.warn(f"{entry.problem}: what the undo has put back cannot be noted")
+        else:
+            after = tree.with_entry(entry)
             for run, path in undone_files.items():
                 _note(path, after, run, settings)
-        except FleetpatchError as error:
-            settings.warn(f"{error}: what the undo has put back cannot be noted")
 
 
-def note_in_undone(undo: RunFile, settings: Settings) -> None:
-    """Note what a finished undo has put back: its process may have been killed before it did."""
-    tree = tree_of(undo, settings)
-    for run, path in _files_of_undone(undo, tree, settings).items():
-        _note(path, tree, run, settings)
+def note_all(opened: RunFile, tree: UndoTree, settings: Settings) -> None:
+    """Note in all runs of a tree what has undone them, where their files say something else.
+
+    The process of an undo may have been killed before it did, and what it left in doubt may have
+    been read since. `opened` is a run of the tree that this process has locked.
+    """
+    run = opened.info.run
+    for entry in (tree.entry(run), *tree.relatives(run)):
+        if entry is None:
+            continue
+        by, in_part = _undone(tree, entry.run)
+        if (by, in_part) == (entry.undone_by, entry.undone_in_part):
+            continue
+        if entry.run == run:
+            opened.note_undo(by, in_part=in_part, run_file=tree.path_of(by))
+        else:
+            _note(entry.path, tree, entry.run, settings)
 
 
 def _files_of_undone(undo: RunFile, tree: UndoTree, settings: Settings) -> Mapping[str, Path]:
@@ -66,7 +78,7 @@ def _files_of_undone(undo: RunFile, tree: UndoTree, settings: Settings) -> Mappi
         paths = [entry.path] if entry else []
         paths += [catalog.run_path(one, run) for one in folders]
         if run == of and (noted := meta.file_of_undone(undo.database)):
-            paths.insert(0, Path(noted))
+            paths.insert(0, noted)
         for path in paths:
             if files.is_regular(path) and catalog.read_entry(path).run == run:
                 found[run] = path
@@ -78,8 +90,7 @@ def _note(
     run_file: Path, tree: UndoTree, name: str, settings: Settings, *, must_be_free: bool = False
 ) -> None:
     """Note in a run file what has undone it. Raises Locked only if the run `must_be_free`."""
-    undone = tree.undone(name)
-    by, in_part = (undone.by, not undone.whole) if undone else ("", False)
+    by, in_part = _undone(tree, name)
     try:
         heartbeat.refuse_elsewhere(run_file)
         with (
@@ -91,3 +102,9 @@ def _note(
         if must_be_free and not isinstance(error, RunFileError):
             raise
         settings.warn(f"{error}: the undo cannot be noted there")
+
+
+def _undone(tree: UndoTree, run: str) -> tuple[str, bool]:
+    """Return the undo that has undone a run, empty for none, and whether it did so in part."""
+    undone = tree.undone(run)
+    return (undone.by, not undone.whole) if undone else ("", False)

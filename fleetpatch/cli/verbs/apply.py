@@ -32,7 +32,6 @@ from fleetpatch.cli.options import (
     named_once,
 )
 from fleetpatch.cli.parameters import Argument, Option
-from fleetpatch.model.run import RunState
 
 if TYPE_CHECKING:
     from fleetpatch.campaign.settings import ApplyOptions, Settings
@@ -170,9 +169,7 @@ def _apply_run(
     with refusals_logged(Path(what), settings):
         planned = summarize_to_resume(to_apply(find_run(settings.runs, what)))
         settings.monitor.summarized(planned)
-        select_run.require_not_undone(planned, settings)
-        if planned.state is not RunState.FINISHED:
-            select_run.require_current_undo(planned, settings)
+        select_run.require_current_run(planned, settings)
         select_run.require_run_digest(planned, choice.digest, what)
         select_run.require_run_options(what, planned, choice)
     carry_out(planned, settings, output, yes=yes, options=options)

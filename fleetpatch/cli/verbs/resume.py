@@ -116,14 +116,12 @@ def _to_resume(
     from fleetpatch.campaign.servers import summarize_to_resume
     from fleetpatch.campaign.view import find_run
     from fleetpatch.cli.choose_run import to_resume
-    from fleetpatch.cli.select_run import require_current_undo, require_not_undone
+    from fleetpatch.cli.select_run import require_current_run
 
     path = to_resume(find_run(settings.runs, run), failed=failed)
     summary = summarize_to_resume(path)
     settings.monitor.summarized(summary)
-    require_not_undone(summary, settings)
-    if failed or summary.state is not RunState.FINISHED:
-        require_current_undo(summary, settings)
+    require_current_run(summary, settings, reopened=failed)
     return _reopen(path, settings, reasons) if failed else summary
 
 

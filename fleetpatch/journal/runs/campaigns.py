@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from fleetpatch import files
-from fleetpatch.errors import Locked, UsageError
+from fleetpatch.errors import Locked, RunFileError, UsageError
 from fleetpatch.journal.runs import catalog, run_names
 from fleetpatch.journal.runs.catalog import RunEntry
 from fleetpatch.journal.runs.undo_tree import UndoTree
@@ -44,22 +44,17 @@ class Campaign(msgspec.Struct, frozen=True):
     def unfinished(self) -> list[RunEntry]:
         """The started runs and undos that can be continued.
 
-        Not a run that was undone, nor an undo whose work another undo has finished since.
+        Not a run that was undone, nor an undo that is outdated or whose work another undo has done.
         """
-        undone = begun_undo_by_run([*self.undos, *self.runs])
-        started = [one for one in self.started if one.is_unfinished and one.run not in undone]
-        return [*self.unfinished_undos, *started]
+        tree = UndoTree([*self.undos, *self.runs])
+        runs = [one for one in self.started if one.is_unfinished and not tree.undone(one.run)]
+        return [*self.unfinished_undos, *runs]
 
     @property
     def unfinished_undos(self) -> list[RunEntry]:
         """The undos that can be continued."""
-        entries = [*self.undos, *self.runs]
-        undone, back = begun_undo_by_run(entries), complete_undo_by_run(entries)
-        return [
-            one
-            for one in self.undos
-            if one.is_unfinished and one.run not in undone and one.undo_of not in back
-        ]
+        tree = UndoTree([*self.undos, *self.runs])
+        return [one for one in self.undos if tree.is_open(one)]
 
     @property
     def shown(self) -> list[RunEntry]:
@@ -197,11 +192,20 @@ def complete_undo_by_run(entries: Sequence[RunEntry]) -> dict[str, str]:
     return dict(UndoTree(entries).complete_runs())
 
 
-def related(runs: Path, info: RunInfo) -> list[RunEntry]:
-    """Read the runs and undos of the campaign that a run belongs to. Raises as `read`."""
+def related(runs: Path, info: RunInfo) -> Campaign:
+    """Read the campaign that a run belongs to. Raises as `read`."""
     name = name_of(info.run)
-    campaign = read(runs, run_names.without_undo(name) if info.undo_of else name)
-    return [*campaign.undos, *campaign.runs]
+    return read(runs, run_names.without_undo(name) if info.undo_of else name)
+
+
+def require_readable(entries: Iterable[RunEntry], why: str) -> None:
+    """Raise RunFileError if a run file cannot be read; `why` says why that matters, and what to do.
+
+    A run that cannot be read may be the very run that a command is about.
+    """
+    for entry in entries:
+        if entry.problem:
+            raise RunFileError(f"{entry.problem}; nothing was sent, since {why}")
 
 
 def _always(_info: RunInfo) -> bool:

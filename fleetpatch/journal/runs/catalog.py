@@ -7,7 +7,7 @@ The name of a run is that of its file without `.run` (`fleetpatch.journal.runs.r
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,8 @@ from msgspec.structs import replace
 
 from fleetpatch import files
 from fleetpatch.errors import Locked, RunFileError, SurroundingsError, UsageError
-from fleetpatch.journal import flock, meta
+from fleetpatch.journal import flock, meta, outcomes
+from fleetpatch.journal.activity import Activity
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import folders, heartbeat, run_names
 from fleetpatch.journal.runs.folders import RUNS, home, runs_dir, state_dir
@@ -31,10 +32,13 @@ _BEFORE_ALL: Final[Age] = ("19700101T0000", 0.0)
 class RunEntry(msgspec.Struct, frozen=True):
     """A run file in the list of runs; `problem` says in one line why it cannot be read.
 
-    `patches` is the number of PATCHes that its sessions have counted. `has_claims`: more may have
-    been sent by a session that was killed. `is_in_use`: a session on another machine carries the
-    run out, and has not reported on it yet. `undone_by` is the undo that the run file names, which
-    has put back a part only if it is `undone_in_part`; `file_of_undo` is its path.
+    `patches` is the number of PATCHes that its sessions have counted, `outcomes` that of targets
+    that have ended. `has_claims`: more may have been sent by a session that was killed.
+    `is_in_use`: a session on another machine carries the run out, and has not reported on it yet.
+    `undone_by` is the undo that the run file names, which has put back a part only if it is
+    `undone_in_part`; `file_of_undo` is its path. Of an undo only: `relatives` are the other runs of
+    its tree when it was planned, None in files of earlier versions, and `has_put_back` says whether
+    it may have put something back.
     """
 
     path: Path
@@ -46,8 +50,11 @@ class RunEntry(msgspec.Struct, frozen=True):
     is_in_use: bool = False
     undone_by: str = ""
     undone_in_part: bool = False
-    file_of_undo: str = ""
+    file_of_undo: Path | None = None
     has_claims: bool = False
+    outcomes: int | None = None
+    relatives: Mapping[str, Activity] | None = None
+    has_put_back: bool = False
 
     @property
     def run(self) -> str:
@@ -161,10 +168,12 @@ def read_entry(path: Path) -> RunEntry:
         if elsewhere := heartbeat.report_elsewhere(path):
             summary = elsewhere.summary
             sent = summary.usage.patch
-            return RunEntry(path, summary.info, RunState.RUNNING, patches=sent, has_claims=True)
+            running = RunEntry(path, summary.info, RunState.RUNNING, patches=sent, has_claims=True)
+            return replace(running, has_put_back=bool(running.undo_of))
         # Without `check`, which would read all of each file.
         with RunFile.open(path, check=False) as run:
             state, _, cause_code = meta.state(run.database)
+            lengths = run.database.meta()
             return RunEntry(
                 path,
                 run.info,
@@ -174,7 +183,10 @@ def read_entry(path: Path) -> RunEntry:
                 undone_by=meta.undone_by(run.database),
                 undone_in_part=meta.undone_in_part(run.database),
                 file_of_undo=meta.file_of_undo(run.database),
-                has_claims=bool(run.database.meta()["claims"]),
+                has_claims=bool(lengths["claims"]),
+                outcomes=lengths["outcomes"],
+                relatives=meta.relatives(run.database) if run.info.undo_of else None,
+                has_put_back=bool(run.info.undo_of) and outcomes.may_have_put_back(run.database),
             )
     except Locked as error:
         return RunEntry(path, problem=str(error), is_in_use=True)

@@ -5,16 +5,15 @@ undone as a whole if its latest undo that stands is finished and none of its tar
 undone in part if such an undo is unfinished, left something, or was undone in part itself.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 from msgspec.structs import replace
 
-from fleetpatch.journal.runs import catalog, run_names
+from fleetpatch.journal.activity import Activity, quoted
 from fleetpatch.journal.runs.catalog import RunEntry
-from fleetpatch.journal.runs.run_names import Age
+from fleetpatch.journal.runs.planning_order import in_planning_order
 from fleetpatch.model.run import RunState
 
 
@@ -25,35 +24,27 @@ class Undone(NamedTuple):
     whole: bool
 
 
-class Activity(msgspec.Struct, frozen=True):
-    """What tells whether a run has sent PATCHes since: their number, and whether more may be sent.
-
-    The requests of a session that was killed may not be counted; its run is still `running`.
-    """
-
-    patches: int
-    running: bool
-
-
 def has_begun(undo: RunEntry) -> bool:
     """Return whether an undo may have put something back."""
     if undo.info is None or undo.info.dry_run or not undo.is_started:
         return False
-    return bool(undo.patches) or undo.has_claims
+    return undo.has_put_back or _is_sending(undo)
 
 
 class UndoTree:
-    """The undos among `entries`, by the runs that they undo.
+    """The undos among `entries`, by the runs that they undo, in the order of their planning.
 
-    If a run names an undo that is not among them, the run file of that undo was removed, and the
-    run counts as undone by it.
+    If a run names an undo that is not among them, the run file of that undo was removed or cannot
+    be read, and the run counts as undone by it.
     """
 
     def __init__(self, entries: Iterable[RunEntry]) -> None:
-        self._entries = {one.run: one for one in entries}
+        ordered = in_planning_order(one for one in entries if not one.problem)
+        self._entries = {one.run: one for one in ordered}
+        self._places = {one.run: place for place, one in enumerate(ordered)}
         self._undos: dict[str, list[RunEntry]] = {}
         self._found: dict[str, Undone | None] = {}
-        for one in sorted(self._entries.values(), key=_age, reverse=True):
+        for one in reversed(ordered):
             if _is_undo(one):
                 self._undos.setdefault(one.undo_of, []).append(one)
 
@@ -76,11 +67,11 @@ class UndoTree:
 
         Unlike `undone` this includes an undo that found nothing to send.
         """
-        counted = [one for one in self._standing(run) if has_begun(one) or _is_clean(one)]
-        if not counted:
-            undone = self.undone(run)
-            return undone.by if undone and undone.whole else ""
-        return counted[0].run if self._is_whole(counted[0]) else ""
+        counted = (one for one in self._standing(run) if has_begun(one) or _is_clean(one))
+        latest = next(counted, None)
+        if removed := self._removed_since(run, latest):
+            return removed.by if removed.whole else ""
+        return latest.run if latest and self._is_whole(latest) else ""
 
     def complete_runs(self) -> Iterator[tuple[str, str]]:
         """Yield each run of which nothing is left to put back, with the undo that did it."""
@@ -93,9 +84,8 @@ class UndoTree:
 
         They may have changed objects of the run.
         """
-        of = self._entries.get(run)
         undos = [one for one in self.relatives(run) if _is_undo(one) and has_begun(one)]
-        return sorted((one for one in undos if of is None or _age(one) > _age(of)), key=_age)
+        return [one for one in undos if run not in self._places or self._is_later(one.run, run)]
 
     def depth(self, undo: str, *, below: str) -> int | None:
         """Return 1 for an undo of the run `below`, 2 for an undo of that; None for any other."""
@@ -108,10 +98,28 @@ class UndoTree:
         """
         return [one for one in self._standing(run) if has_begun(one)]
 
+    def is_open(self, undo: RunEntry) -> bool:
+        """Return whether an undo was started, can be continued, and has something left to do."""
+        return (
+            undo.is_unfinished
+            and not self.complete(undo.undo_of)
+            and self.undone(undo.run) is None
+            and not self.sent_since(undo.run)
+        )
+
+    def open_undos(self, run: str) -> list[RunEntry]:
+        """Return the undos of a run that are open, newest first."""
+        return [one for one in self._undos.get(run, ()) if self.is_open(one)]
+
     def as_begun(self, undo: str) -> "UndoTree":
         """Return the tree as it is as soon as this undo has begun."""
-        begun = replace(self._entries[undo], state=RunState.RUNNING, has_claims=True)
-        return UndoTree([*self._entries.values(), begun])
+        return self.with_entry(
+            replace(self._entries[undo], state=RunState.RUNNING, has_claims=True)
+        )
+
+    def with_entry(self, entry: RunEntry) -> "UndoTree":
+        """Return the tree with the entry of a run replaced by this one."""
+        return UndoTree([*self._entries.values(), entry])
 
     def path_of(self, run: str) -> Path | None:
         """Return the path of a run file; None if it is not among those that were read."""
@@ -133,47 +141,43 @@ class UndoTree:
             yield undo
 
     def relatives(self, run: str) -> list[RunEntry]:
-        """Return all other runs of the tree that a run is in."""
+        """Return all other runs of the tree that a run is in, in the order of their planning."""
         root = self._root(run)
         return [
             one for one in self._entries.values() if one.run != run and self._root(one.run) == root
         ]
 
     def activity(self, run: str) -> dict[str, Activity]:
-        """Return what is known of the other runs of the tree, for `sent_since`."""
-        return {one.run: self.activity_of(one) for one in self.relatives(run)}
+        """Return what is known of the tree of a run, for the undo of it that is planned now."""
+        entry = self._entries.get(run)
+        tree = [*([entry] if entry else ()), *self.relatives(run)]
+        return {one.run: _activity_of(one) for one in tree}
 
-    def activity_of(self, entry: RunEntry) -> Activity:
-        """Return what tells later whether a run has sent PATCHes since now."""
-        return Activity(entry.patches, entry.state is RunState.RUNNING and entry.has_claims)
+    def sent_since(self, undo: str) -> list[str]:
+        """Return the other runs of the tree that have sent PATCHes since this undo was planned.
 
-    def sent_since(self, run: str, known: Mapping[str, Activity] | None) -> list[str]:
-        """Return the other runs of the tree that have sent PATCHes since `known` was noted.
-
-        They have changed objects of this run, or put them back. Without `known`, as in the files
-        of earlier versions, these are all other undos that have begun. If this one has not begun,
-        it is also the run that it undoes, since that may have gone on.
+        They have changed objects of this undo, or put them back. If it has noted no others, as in
+        the files of earlier versions, these are all other undos that have begun. If it has not
+        begun itself, it is also the run that it undoes, since that may have gone on.
         """
+        entry, others = self._entries.get(undo), self.relatives(undo)
+        known = entry.relatives if entry else None
         if known is None:
-            of = list(self.ancestors(run))
-            others = [one for one in self.relatives(run) if one.run not in of]
-            begun = [one.run for one in others if _is_undo(one) and has_begun(one)]
-            entry = self._entries.get(run)
+            of = list(self.ancestors(undo))
+            related = [one for one in others if one.run not in of]
+            begun = [one.run for one in related if _is_undo(one) and has_begun(one)]
             return begun if entry and has_begun(entry) else [*begun, *of[:1]]
-        before = {one.run: known.get(one.run, Activity(0, False)) for one in self.relatives(run)}
-        now = self.activity(run)
-        return [one for one, was in before.items() if _has_sent(was, now[one])]
+        return [one.run for one in others if _has_sent_since(one, known.get(one.run))]
 
     def _runs_with_undos(self) -> Iterable[str]:
         named = [run for run in self._entries if self._removed_undo(run)]
         return dict.fromkeys([*self._undos, *named])
 
     def _undone(self, run: str) -> Undone | None:
-        begun = self.standing(run)
-        if begun:
-            return Undone(begun[0].run, self._is_whole(begun[0]))
-        removed = self._removed_undo(run)
-        return Undone(removed, whole=not self._entries[run].undone_in_part) if removed else None
+        latest = next(iter(self.standing(run)), None)
+        if removed := self._removed_since(run, latest):
+            return removed
+        return Undone(latest.run, self._is_whole(latest)) if latest else None
 
     def _standing(self, run: str) -> list[RunEntry]:
         return [one for one in self._undos.get(run, ()) if not self._is_gone(one.run)]
@@ -192,8 +196,23 @@ class UndoTree:
 
         That is so if an earlier undo of the same run was itself undone since.
         """
-        earlier = [one for one in self._undos.get(undo.undo_of, ()) if _age(one) < _age(undo)]
-        return any(_age(since) > _age(undo) for one in earlier for since in self.standing(one.run))
+        undos = self._undos.get(undo.undo_of, ())
+        earlier = [one for one in undos if self._is_later(undo.run, one.run)]
+        since = [since for one in earlier for since in self.standing(one.run)]
+        return any(self._is_later(one.run, undo.run) for one in since)
+
+    def _is_later(self, run: str, than: str) -> bool:
+        return self._places[run] > self._places[than]
+
+    def _removed_since(self, run: str, latest: RunEntry | None) -> Undone | None:
+        """Return the undo that a run names if its file was removed, and is not older than `latest`.
+
+        The run names the latest one, unless that could not be noted in it.
+        """
+        removed = self._removed_undo(run)
+        if not removed or (latest and (latest.relatives is None or removed in latest.relatives)):
+            return None
+        return Undone(removed, whole=not self._entries[run].undone_in_part)
 
     def _removed_undo(self, run: str) -> str:
         entry = self._entries.get(run)
@@ -211,11 +230,15 @@ def _is_clean(undo: RunEntry) -> bool:
     return (undo.state, undo.cause_code) == (RunState.FINISHED, "")
 
 
-def _has_sent(was: Activity, now: Activity) -> bool:
-    return now.patches != was.patches or (now.running and not was.running)
+def _is_sending(entry: RunEntry) -> bool:
+    return entry.state is RunState.RUNNING and entry.has_claims
 
 
-def _age(entry: RunEntry) -> tuple[Age, str]:
-    # The name within the file: a person may have named the file, and its time of writing changes.
-    name = run_names.parse(entry.run)
-    return (name.planned if name else catalog.planned(entry.path)), entry.run
+def _has_sent_since(run: RunEntry, before: Activity | None) -> bool:
+    if before is None:  # it was planned later
+        return bool(run.patches) or has_begun(run)
+    return _activity_of(run).has_sent_since(before)
+
+
+def _activity_of(entry: RunEntry) -> Activity:
+    return Activity(entry.patches, _is_sending(entry), entry.outcomes, quoted(entry.path))

@@ -1,0 +1,56 @@
+"""Finds the runs and undos that an open run is related to, in all folders where they may lie.
+
+What one of them has put back decides what the others may do.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from fleetpatch import files
+from fleetpatch.campaign.settings import Settings
+from fleetpatch.journal import meta
+from fleetpatch.journal.runfile import RunFile
+from fleetpatch.journal.runs import campaigns, catalog
+from fleetpatch.journal.runs.catalog import RunEntry
+from fleetpatch.journal.runs.undo_tree import UndoTree
+
+
+def tree_of(run: RunFile, settings: Settings) -> UndoTree:
+    """Read the runs and the undos that are related to an open run. Raises as `campaigns.read`."""
+    of = meta.file_of_undone(run.database)
+    noted = [of] if of else []
+    entries = _read_folders(run, [settings.runs, run.path.parent, *(one.parent for one in noted)])
+    # The run and what it undoes may lie in other folders, have names that a person gave them, or
+    # have copies beside them.
+    for path in (run.path, *noted):
+        if files.is_regular(path):
+            entry = catalog.read_entry(path)
+            entries[entry.run] = entry
+    # Undos in other folders. What is found may name further ones.
+    unread = list(entries.values())
+    while unread:
+        for name, path in _named_files(unread.pop()):
+            if name not in entries and files.is_regular(path):
+                entry = catalog.read_entry(path)
+                if entry.run == name:
+                    entries[name] = entry
+                    unread.append(entry)
+    return UndoTree(entries.values())
+
+
+def _read_folders(run: RunFile, folders: list[Path]) -> dict[str, RunEntry]:
+    """Read the runs of the plan and their undos."""
+    entries = dict[str, RunEntry]()
+    for folder in dict.fromkeys(one.resolve() for one in folders if one.is_dir()):
+        campaign = campaigns.related(folder, run.info)
+        entries |= {one.run: one for one in (*campaign.undos, *campaign.runs)}
+    return entries
+
+
+def _named_files(entry: RunEntry) -> Iterator[tuple[str, Path]]:
+    """Yield names and paths of other runs that a run file notes."""
+    if entry.file_of_undo:
+        yield entry.undone_by, entry.file_of_undo
+    for run, activity in (entry.relatives or {}).items():
+        if activity.path:
+            yield run, activity.path
