@@ -18,7 +18,8 @@ from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import campaigns, catalog, folders, heartbeat, run_names
 from fleetpatch.journal.runs.campaigns import Campaign
 from fleetpatch.journal.runs.catalog import RunEntry
-from fleetpatch.journal.runs.undo_tree import has_begun
+from fleetpatch.journal.runs.planning_order import in_planning_order
+from fleetpatch.journal.runs.undo_tree import UndoTree, has_begun
 from fleetpatch.model.run import RunState
 from fleetpatch.report.rotation import rotated
 
@@ -116,31 +117,26 @@ def _with_undos(removable: Sequence[RunEntry], known: Sequence[RunEntry]) -> lis
 
 def _reasons(selected: Sequence[RunEntry], known: Sequence[RunEntry]) -> dict[Path, str]:
     """Say for each run that must be kept why; `known` are the runs of their campaigns."""
-    put_back = campaigns.complete_undo_by_run(known)
-    found = {entry.path: _reason(entry, put_back) for entry in selected}
-    # An undo last: it may go if the run that it has undone goes, too.
-    going = {entry.run for entry in selected if not found[entry.path]}
-    staying = {entry.run for entry in known} - going
-    more = True
-    while more:
-        more = False
-        for entry in selected:
-            if not found[entry.path] and (why := _reason_of_undo(entry, staying)):
-                # An undo that stays keeps its own undo: else it would seem not to be undone.
-                found[entry.path], more = why, True
-                staying.add(entry.run)
-    return {path: why for path, why in found.items() if why}
+    tree = UndoTree(known)
+    places = {one.run: place for place, one in enumerate(in_planning_order(selected))}
+    found = dict[Path, str]()
+    staying = {entry.run for entry in known} - places.keys()
+    # A run before its undos, which are kept as long as it is: else it would seem not to be undone.
+    for entry in sorted(selected, key=lambda one: places[one.run]):
+        if why := _reason(entry, tree) or _reason_of_undo(entry, staying):
+            found[entry.path] = why
+            staying.add(entry.run)
+    return found
 
 
-def _reason(entry: RunEntry, put_back: Collection[str]) -> str:
+def _reason(entry: RunEntry, tree: UndoTree) -> str:
     """Say why a run must be kept; empty if it may be removed."""
     if entry.problem:
         return "it cannot be read"
-    if not entry.is_started or entry.run in put_back:
+    if not entry.is_started or tree.complete(entry.run):
         return ""
-    if entry.is_unfinished:
-        # Another undo may have finished its work.
-        return "" if entry.undo_of in put_back else "it is unfinished"
+    if entry.is_unfinished and (not entry.undo_of or tree.is_open(entry)):
+        return "it is unfinished"
     if entry.info is None or entry.info.dry_run or entry.undo_of or not _may_have_changed(entry):
         return ""
     return "it is not undone"

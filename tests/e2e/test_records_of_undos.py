@@ -106,6 +106,9 @@ def test_a_run_goes_on_when_its_undo_was_killed_and_had_changed_nothing(
     assert name_of(tool.run("resume", "paint", *FAST)) == run
     assert name_of(tool.run("apply", "paint", *FAST)) == run
     assert set(colours(server)) == {"red"}
+    kept = tool.run("forget", "paint")
+    assert f"Kept {run}: it is not undone" in kept.err
+    assert list(states(tool)) == [run]
 
 
 def test_an_undo_is_outdated_by_one_that_was_killed_and_read_since(
