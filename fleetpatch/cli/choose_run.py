@@ -51,7 +51,8 @@ def to_resume(found: Path | Campaign, *, failed: bool) -> Path:
             return _only("resume", found.name, with_failures, "runs with failed targets")
         if with_failures:
             return with_failures[0].path
-    require_readable(found.runs, "it may be unfinished: restore the file, or name another run")
+    entries = [*found.runs, *found.undos]
+    require_readable(entries, "it may be unfinished: restore the file, or name another run")
     if not found.started:
         previews = [one for one in found.runs if one.state is RunState.PLANNED]
         advice = "apply the plan file"
@@ -71,7 +72,7 @@ def to_steer(found: Path | Campaign, verb: str) -> Path:
     if isinstance(found, Path):
         return found
     if not found.unfinished:
-        require_readable(found.runs, "it may be unfinished: restore the file")
+        require_readable([*found.runs, *found.undos], "it may be unfinished: restore the file")
         raise UsageError(f"{found.name}: no run of it is unfinished, so there is none to {verb}")
     return _only(verb, found.name, found.unfinished, "unfinished")
 
@@ -102,6 +103,11 @@ def to_undo(found: Path | Campaign, since: float | None) -> ToUndo:
         since_then,
         "this run may have to be undone before others: restore the file, or undo the others by"
         " their names",
+    )
+    require_readable(
+        found.undos,
+        "what this undo has put back is not put back again: restore the file, or move it out of its"
+        " folder to go on without it",
     )
     _report_problems(found)
     entries = [*found.undos, *found.runs]

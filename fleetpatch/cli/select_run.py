@@ -136,6 +136,7 @@ def unfinished_run(
     RunFileError if a run file of the plan cannot be read.
     """
     campaign, here = campaigns.read(settings.runs, plan.plan.name), servers.matches
+    # The undos need not be readable: a run names the one that has undone it.
     require_readable(
         campaign.runs, "it may be an unfinished run of the plan: restore the file, or use --new"
     )

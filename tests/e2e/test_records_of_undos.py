@@ -1,11 +1,12 @@
-"""What undos have recorded decides what is put back: other clocks, kills, other folders.
+"""What undos have recorded decides what is put back: other clocks, kills, other folders, damage.
 
 Covered: a run from a machine whose clock is wrong; undos whose process was killed before or after
-it changed anything; an undo under another state folder. Left out: undos that were interrupted
-otherwise (test_unfinished_undos.py).
+it changed anything; an undo under another state folder; undos that cannot be read, and what goes on
+without them. Left out: undos that were interrupted otherwise (test_unfinished_undos.py).
 """
 
 import asyncio
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -152,6 +153,68 @@ def test_an_undo_under_another_state_folder_counts_after_a_later_one_was_undone(
 
     assert colours(server).count("red") == len(put_back) > 0
     assert states(tool)[run] == "finished, undone"
+
+
+@pytest.mark.parametrize("damage", [b"damaged", b""])
+def test_while_an_undo_cannot_be_read_nothing_is_put_back(
+    tool: Tool, server: SandboxServer, damage: bytes
+) -> None:
+    run = applied(tool)
+    first = interrupted(tool, server, signal.SIGTERM, run)
+    assert tool.run("undo", run, "--new").code == 2
+    (preview,) = set(undos(tool)) - {first}
+    damaged = run_file(tool, first)
+    whole = damaged.read_bytes()
+    damaged.write_bytes(damage)
+    sent = server.sent()
+
+    for verb, what in (("undo", run), ("undo", "paint"), ("undo", preview), ("apply", preview)):
+        ended = tool.run(verb, what, "--yes")
+        assert (ended.code, server.sent()) == (1, sent), ended.err
+        assert str(damaged) in ended.err
+        assert "nothing was sent, since " in ended.err
+        assert "restore the file, or move it out of its folder" in ended.err
+    assert tool.run("resume", "paint", *FAST).code == 1
+    assert str(damaged) in tool.run("status", "paint").err
+    assert tool.run("apply", "plan.yaml", *FAST).code == 0
+
+    damaged.write_bytes(whole)
+    name_of(tool.run("undo", run, *FAST))
+    assert states(tool)[run] == "finished, undone"
+
+
+def test_an_undo_that_cannot_be_read_and_lies_elsewhere_is_named_with_its_path(
+    tool: Tool, server: SandboxServer
+) -> None:
+    run = applied(tool)
+    elsewhere = tool.folder / "elsewhere.run"
+    name_of(tool.run("undo", run, *FAST, "--run-file", elsewhere))
+    whole = elsewhere.read_bytes()
+    elsewhere.write_bytes(b"damaged")
+
+    refused = tool.run("undo", run, *FAST)
+
+    assert (refused.code, str(elsewhere) in refused.err) == (1, True), refused.err
+    elsewhere.write_bytes(whole)
+    assert f"{run} is undone already" in tool.run("undo", run, *FAST).err
+    assert set(colours(server)) == {None}
+
+
+def test_an_undo_whose_run_cannot_be_read_is_not_carried_out(
+    tool: Tool, server: SandboxServer
+) -> None:
+    run = applied(tool)
+    first = interrupted(tool, server, signal.SIGTERM, run)
+    run_file(tool, run).write_bytes(b"damaged")
+    sent = server.sent()
+
+    refused = tool.run("resume", first, *FAST)
+
+    assert (refused.code, server.sent()) == (1, sent)
+    assert str(run_file(tool, run)) in refused.err
+    shutil.move(run_file(tool, run), tool.folder)
+    name_of(tool.run("resume", first, *FAST))
+    assert set(colours(server)) == {None}
 
 
 def test_a_program_does_not_continue_a_run_that_was_undone(

@@ -190,6 +190,13 @@ def test_an_undo_that_has_put_back_nothing_has_undone_nothing(
     assert LAST in names(campaign(runs).unfinished)
 
 
+def test_an_undo_that_cannot_be_read_is_one_of_the_campaign(runs: Path) -> None:
+    (runs / "undo-relabel-20260304T0000Z-000001.run").write_text("oops")
+    (damaged,) = campaign(runs).undos
+    assert "undo-relabel-20260304T0000Z-000001.run" in damaged.problem
+    assert names(campaign(runs).unfinished) == [LAST, FIRST]
+
+
 def test_unfinished_runs_of_a_plan_are_those_that_were_started(runs: Path) -> None:
     add(runs, "relabel-20260304T0000Z-000001")
     add(runs, "relabel-20260305T0000Z-000001", RunState.PAUSED, dry_run=True)

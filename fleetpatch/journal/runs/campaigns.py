@@ -29,7 +29,10 @@ RunPredicate: TypeAlias = Callable[[RunInfo], bool]
 
 
 class Campaign(msgspec.Struct, frozen=True):
-    """The runs of one plan, newest first, previews included; `undos` are the undos of its runs."""
+    """The runs of one plan, newest first, previews included; `undos` are the undos of its runs.
+
+    Both have the files that cannot be read.
+    """
 
     name: str
     runs: tuple[RunEntry, ...]
@@ -131,7 +134,9 @@ def read(runs: Path, name: str) -> Campaign:
         # A run file that a person has named holds the name of its run.
         found.get(name_of(entry.run), []).append(entry)
     its_undos, its_runs = found[f"{run_names.UNDO}{name}"], found[name]
-    return Campaign(name, tuple(its_runs), tuple(one for one in its_undos if one.undo_of))
+    # Another plan may have such a name. Of a damaged file it is not known.
+    undos = tuple(one for one in its_undos if one.undo_of or one.problem)
+    return Campaign(name, tuple(its_runs), undos)
 
 
 def _nameless(paths: Iterable[Path]) -> Iterator[RunEntry]:
@@ -201,9 +206,12 @@ def related(runs: Path, info: RunInfo) -> Campaign:
 def require_readable(entries: Iterable[RunEntry], why: str) -> None:
     """Raise RunFileError if a run file cannot be read; `why` says why that matters, and what to do.
 
-    A run that cannot be read may be the very run that a command is about.
+    A run that cannot be read may be the very run that a command is about. Raises Locked instead if
+    a session on another machine has not reported on it yet.
     """
     for entry in entries:
+        if entry.is_in_use:
+            raise Locked(entry.problem)
         if entry.problem:
             raise RunFileError(f"{entry.problem}; nothing was sent, since {why}")
 
