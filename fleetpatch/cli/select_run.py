@@ -68,6 +68,12 @@ def require_run_options(what: str, planned: Summary, choice: Choice) -> None:
             f"{what}: --new, --all and --run-file are for a plan file, and this is a run, "
             "whose targets are fixed; leave them out"
         )
+    if choice.dry_run and planned.info.undo_of:
+        client = command("apply", *planned.words, "--dry-run=client")
+        raise UsageError(
+            f"{what}: this run is an undo, which the servers cannot try: that would mark its "
+            f"targets as done; see what it puts back with `{client}`"
+        )
     if choice.dry_run and not planned.info.dry_run:
         raise UsageError(
             f"{what}: this run was not planned as a dry run, which would mark its targets as done; "
@@ -124,6 +130,7 @@ def rehearse(what: str, settings: Settings, choice: Choice, output: Output) -> N
         planned = summarize(to_apply(find_run(settings.runs, what)))
         require_run_digest(planned, choice.digest, what)
         require_run_options(what, planned, choice)
+        require_current_run(planned, settings)
     print_rehearsal(planned, output)
 
 

@@ -217,6 +217,23 @@ def test_an_undo_whose_run_cannot_be_read_is_not_carried_out(
     assert set(colours(server)) == {None}
 
 
+@pytest.mark.usefixtures("server")
+def test_an_undo_is_not_tried_on_the_servers(tool: Tool) -> None:
+    run = applied(tool)
+    assert tool.run("undo", run).code == 2
+    (undo,) = undos(tool)
+
+    refused = tool.run("apply", undo, "--dry-run", "--yes")
+
+    assert refused.code == 2
+    assert f"see what it puts back with `fleetpatch apply {undo} --dry-run=client`" in refused.err
+    shown = tool.run("apply", undo, "--dry-run=client")
+    assert shown.code == 0
+    assert "40 objects would be patched (dry run: no patch was sent)" in shown.out
+    name_of(tool.run("undo", run, "--new", *FAST))
+    assert tool.run("apply", undo, "--dry-run=client").code == 2
+
+
 def test_a_program_does_not_continue_a_run_that_was_undone(
     tool: Tool, server: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
