@@ -22,8 +22,9 @@ from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import Fields
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Seen, Target
+from fleetpatch.rules.answers.acceptance import after_patch
 from fleetpatch.rules.answers.identity import verified_reply
-from fleetpatch.rules.answers.settlement import after_patch, partly_stored, values_written
+from fleetpatch.rules.answers.settlement import partly_stored, values_written
 from fleetpatch.rules.answers.steps import End, Step, outweighs_refusal
 from fleetpatch.rules.answers.verdicts import (
     Ruling,

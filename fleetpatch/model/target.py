@@ -56,6 +56,11 @@ class Seen(msgspec.Struct, frozen=True):
         """Return the value at `path`, or ABSENT."""
         return look_up(self.document(), path)
 
+    def values(self, paths: Iterable[Path]) -> Fields:
+        """Return the values at these paths, each of them or ABSENT."""
+        document = self.document()
+        return {path: look_up(document, path) for path in paths}
+
     def document(self) -> Json:
         """Return the known part of the object, in its shape."""
         if self.whole is not None:

@@ -1,7 +1,8 @@
 """What an answer of a server means for a target.
 
 `identity` and `scope` check that an answer is about what was requested. `verdicts` decides from the
-status what to do next. `settlement` decides from the object how the target ends; `field_owners`
-finds out which manager wrote a value. `reply_signal` reads how loaded the server is, for the pace.
-How long to wait before a retry is decided in `fleetpatch.rules.running.backoff`.
+status what to do next. `acceptance` decides from the object in a 200 how the target ends, and
+`settlement` from the object in a read; `field_owners` finds out which manager wrote a value.
+`reply_signal` reads how loaded the server is, for the pace. How long to wait before a retry is
+decided in `fleetpatch.rules.running.backoff`.
 """

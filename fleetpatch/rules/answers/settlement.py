@@ -1,4 +1,4 @@
-"""Decide what happens to a target, from its object in a read or in the answer to a PATCH.
+"""Decide what happens to a target, from its object in a read.
 
 The questions have an order:
 
@@ -20,8 +20,7 @@ every field is as planned. Once it may have been applied, other values are never
 if the plan says so.
 """
 
-from collections.abc import Callable, Collection, Iterable
-from types import MappingProxyType
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from msgspec.structs import replace
@@ -48,10 +47,8 @@ from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.answers.covering import is_stored_form
 from fleetpatch.rules.answers.field_owners import is_owned_by_us, is_written_by_us, other_writer
-from fleetpatch.rules.answers.further_fields import is_default
 from fleetpatch.rules.answers.holding import Holds, Writers, holder, not_stored
-from fleetpatch.rules.answers.merges import may_be_merged
-from fleetpatch.rules.answers.steps import End, OnDrift, Send, Step
+from fleetpatch.rules.answers.steps import End, OnDrift, Send, Step, not_effective, unless_same
 from fleetpatch.rules.patching.computed import change_of_target
 from fleetpatch.rules.patching.merge_rules import MergeRules
 from fleetpatch.rules.patching.merging import UNKNOWN, ServerMerging
@@ -89,7 +86,7 @@ def after_read(
     values = goal(change, target)
     if not seen.is_readable_at({*values, *target.before}):
         return End(Reason.UNREADABLE, _unreadable(seen, sent=sent))
-    found = _found(values, seen)
+    found = seen.values(values)
     holds = holder(target, change, seen, writers, lost=lost)
     missing = {path: value for path, value in values.items() if not holds(path, found[path], value)}
     if not missing:
@@ -110,81 +107,14 @@ def after_read(
         lacking = not_stored(change, missing, found, target.before)
         if not lacking:
             return End(Reason.SETTLED_BY_READING, "", seen.resource_version, found)
-        return _not_effective(lacking, found, seen.resource_version, wrote=ours)
+        return not_effective(lacking, found, seen.resource_version, wrote=ours)
     if not matches:
         return _with_ours(_NO_LONGER_MATCHES, ours, target.before)
     # Undo must restore the planned values of what we stored ourselves, but for the other fields
     # the values that are in the object now.
-    current = {**_found(target.before, seen), **{path: target.before[path] for path in ours}}
-    replaces = _unless_same(current, target.before)
+    current = {**seen.values(target.before), **{path: target.before[path] for path in ours}}
+    replaces = unless_same(current, target.before)
     return Send(values, seen.resource_version, replaces, ours)
-
-
-def after_patch(
-    change: Change,
-    values: Fields,
-    known_version: str,
-    seen: Seen,
-    *,
-    before: Fields = MappingProxyType({}),
-    sent_before: bool = False,
-    guarded: bool = True,
-    dry_run: bool = False,
-    uncertain: Callable[[], Collection[Path]] = tuple,
-) -> End:
-    """Decide after a 200: patched, already set, or accepted by the server without effect.
-
-    - `known_version`: the resourceVersion before the PATCH, as far as we know.
-    - `before`: the values that the PATCH replaced; a field that is not in it was absent.
-    - `sent_before`: an earlier PATCH of ours may have made that version.
-    - `guarded`: the PATCH carried that version.
-    - `uncertain`: returns the fields that only the server knows how to merge. It is called only if
-      values are missing.
-    """
-    found = _found(values, seen)
-    # A patch that changes nothing does not change the version. Neither does a dry run, whose
-    # version shows nothing.
-    untouched = known_version == seen.resource_version and not dry_run
-    unchanged = untouched and not sent_before
-    if not seen.is_readable_at(values):
-        # The server accepted the patch; that we cannot decode the result does not change this.
-        return _accepted(seen, unchanged=unchanged, dry_run=dry_run)
-    # In most cases all fields have exactly the wanted values, and nothing else is to be decided.
-    wrote_other = _unless_same(found, values)
-    if wrote_other is None:
-        return _accepted(seen, unchanged=unchanged, dry_run=dry_run)
-    missing = not_stored(change, values, found, before)
-    if missing and not may_be_merged(
-        change, missing, found, before, uncertain, untouched=untouched
-    ):
-        # Without the version as a guard, another writer may have written the values that are not
-        # as wanted.
-        ours = found if guarded else {path: found[path] for path in found.keys() - missing.keys()}
-        wrote = None if dry_run else ours
-        return _not_effective(missing, found, seen.resource_version, wrote=wrote)
-    # A field that was not touched may have moved the version.
-    unchanged |= all(deep_equal(found[path], before.get(path, ABSENT)) for path in values)
-    detail = _kept(values, found) if unchanged else ""
-    return _accepted(seen, wrote_other, detail, unchanged=unchanged, dry_run=dry_run)
-
-
-def _accepted(
-    seen: Seen, wrote: Fields | None = None, detail: str = "", *, unchanged: bool, dry_run: bool
-) -> End:
-    """End a target whose patch the server accepted."""
-    if dry_run:
-        return End(Reason.DRY_RUN)
-    reason = Reason.ALREADY_SET if unchanged else Reason.PATCHED
-    return End(reason, detail, seen.resource_version, wrote)
-
-
-def _kept(values: Fields, found: Fields) -> str:
-    """Name the unchanged fields that have more in them than their wanted values and defaults."""
-    return "; ".join(
-        f"{show(path)} is still {show_value(found[path])}, which counts as {show_value(value)}"
-        for path, value in values.items()
-        if not is_stored_form(found[path], value, is_default)
-    )
 
 
 def partly_stored(ours: Fields, version: str) -> End:
@@ -238,7 +168,7 @@ def _end_with_wanted(
         for path, value in values.items()
         if not deep_equal(target.before.get(path, ABSENT), value)
     ]
-    return _end_by_writer(changed, seen, writers, _unless_same(found, values))
+    return _end_by_writer(changed, seen, writers, unless_same(found, values))
 
 
 def _end_by_writer(
@@ -270,7 +200,7 @@ def _ours(
     earlier = target.earlier.wrote if target.earlier else {}
     found = {
         path: current
-        for path, current in _found(target.before, seen).items()
+        for path, current in seen.values(target.before).items()
         if not deep_equal(current, target.before[path])
     }
 
@@ -308,17 +238,6 @@ def _is_rewritten(target: Target, ours: Fields, missing: Fields) -> bool:
     return bool((ours.keys() & missing.keys()) - earlier.keys())
 
 
-def _not_effective(missing: Fields, found: Fields, version: str, *, wrote: Fields | None) -> End:
-    """End a target whose patch the server accepted, but did not store completely, only `wrote`."""
-    lines = [
-        f"{show(path)} is {show_value(found[path])}, wanted {show_value(value)}"
-        for path, value in missing.items()
-    ]
-    stored = {path: value for path, value in (wrote or {}).items() if path not in missing}
-    lines += [f"{show(path)} is {show_value(value)}, as wanted" for path, value in stored.items()]
-    return End(Reason.NOT_EFFECTIVE, "; ".join(lines), version, wrote)
-
-
 def _overwrite(
     change: PlanChange, seen: Seen, rules: MergeRules, *, matches: bool, writers: Writers
 ) -> Step:
@@ -345,16 +264,6 @@ def _with_ours(step: Step, ours: Fields, planned: Fields) -> Step:
             return step
         case End():
             return replace(step, wrote=ours or None)
-
-
-def _found(values: Fields, seen: Seen) -> Fields:
-    document = seen.document()
-    return {path: look_up(document, path) for path in values}
-
-
-def _unless_same(found: Fields, values: Fields) -> Fields | None:
-    """Return `found`, or None if it equals `values`: the run file records differences only."""
-    return None if deep_equal(found, values) else found
 
 
 def _drift(

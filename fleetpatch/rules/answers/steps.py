@@ -5,7 +5,8 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from fleetpatch.model.fields import Fields
+from fleetpatch.model.equality import deep_equal
+from fleetpatch.model.fields import Fields, show, show_value
 from fleetpatch.model.outcome import Reason
 
 
@@ -41,6 +42,22 @@ class Send(msgspec.Struct, frozen=True):
 
 
 Step: TypeAlias = End | Send
+
+
+def not_effective(missing: Fields, found: Fields, version: str, *, wrote: Fields | None) -> End:
+    """End a target whose patch the server accepted, but did not store completely, only `wrote`."""
+    lines = [
+        f"{show(path)} is {show_value(found[path])}, wanted {show_value(value)}"
+        for path, value in missing.items()
+    ]
+    stored = {path: value for path, value in (wrote or {}).items() if path not in missing}
+    lines += [f"{show(path)} is {show_value(value)}, as wanted" for path, value in stored.items()]
+    return End(Reason.NOT_EFFECTIVE, "; ".join(lines), version, wrote)
+
+
+def unless_same(found: Fields, values: Fields) -> Fields | None:
+    """Return `found`, or None if it equals `values`: the run file records differences only."""
+    return None if deep_equal(found, values) else found
 
 
 def outweighs_refusal(step: Step, refused: Reason) -> bool:

@@ -13,8 +13,9 @@ from fleetpatch.model.change import BodyPatch, Change, PatchType, Restoration
 from fleetpatch.model.fields import ABSENT, Fields, Path, label
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.target import Seen
+from fleetpatch.rules.answers.acceptance import after_patch
 from fleetpatch.rules.answers.holding import is_stored
-from fleetpatch.rules.answers.settlement import after_patch, after_read
+from fleetpatch.rules.answers.settlement import after_read
 from fleetpatch.rules.answers.steps import End, OnDrift, Send, Step
 from tests.fakes import document, seen_whole, target_with
 from tests.values import replace

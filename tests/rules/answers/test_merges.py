@@ -13,7 +13,7 @@ import pytest
 from fleetpatch.model.change import BodyPatch, PatchType
 from fleetpatch.model.fields import ABSENT, Path, Value, label
 from fleetpatch.model.outcome import Reason
-from fleetpatch.rules.answers.settlement import after_patch
+from fleetpatch.rules.answers.acceptance import after_patch
 from fleetpatch.rules.answers.steps import End
 from tests.fakes import document, seen_whole
 

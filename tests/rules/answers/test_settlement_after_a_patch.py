@@ -11,7 +11,8 @@ from fleetpatch.model.change import BodyPatch, MetadataChange, PatchType
 from fleetpatch.model.fields import ABSENT, Fields, label
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.target import Seen, Target, TargetId
-from fleetpatch.rules.answers.settlement import after_patch, after_read
+from fleetpatch.rules.answers.acceptance import after_patch
+from fleetpatch.rules.answers.settlement import after_read
 from fleetpatch.rules.answers.steps import End, OnDrift, Send
 from tests.fakes import JOBS, document, seen_job, seen_whole
 

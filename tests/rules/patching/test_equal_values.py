@@ -16,7 +16,8 @@ from fleetpatch.model.fields import ABSENT, Fields, Json
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Seen, Target, TargetId
 from fleetpatch.report.changes import change_lines
-from fleetpatch.rules.answers.settlement import after_patch, after_read
+from fleetpatch.rules.answers.acceptance import after_patch
+from fleetpatch.rules.answers.settlement import after_read
 from fleetpatch.rules.answers.steps import End, OnDrift, Send
 from fleetpatch.rules.patching.diff import difference
 from fleetpatch.rules.patching.json_patch import InapplicableError, json_patched

@@ -19,7 +19,7 @@ import pytest
 from fleetpatch.model.change import BodyPatch, PatchType
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.resource import Resource
-from fleetpatch.rules.answers.settlement import after_patch
+from fleetpatch.rules.answers.acceptance import after_patch
 from fleetpatch.rules.patching.diff import uncertain_paths
 from fleetpatch.rules.patching.json_patch import InapplicableError
 from fleetpatch.rules.patching.merge_rules import MergeRules, merge_rules

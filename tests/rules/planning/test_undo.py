@@ -28,7 +28,8 @@ from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import ABSENT, Json
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.target import Seen, Target
-from fleetpatch.rules.answers.settlement import after_patch, after_read
+from fleetpatch.rules.answers.acceptance import after_patch
+from fleetpatch.rules.answers.settlement import after_read
 from fleetpatch.rules.answers.steps import End, OnDrift, Send
 from fleetpatch.rules.patching.json_patch import InapplicableError, json_patched
 from fleetpatch.rules.patching.merge_patch import merge_patched

@@ -17,7 +17,8 @@ from fleetpatch.model.fields import MAX_DEPTH, TOO_DEEP, Json, is_deeper
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen, Target
-from fleetpatch.rules.answers.settlement import after_patch, after_read
+from fleetpatch.rules.answers.acceptance import after_patch
+from fleetpatch.rules.answers.settlement import after_read
 from fleetpatch.rules.answers.steps import End, OnDrift, Send
 from fleetpatch.rules.patching.merge_rules import merge_rules
 from fleetpatch.rules.planning.planner import DoesNotFit, NeedsPatch, Unchanged, need
