@@ -8,9 +8,11 @@ owned as one value, and `.` is the map or list itself. A removal leaves no trace
 Source: kubernetes.io, "Server-Side Apply"; k8s.io/apimachinery, meta/v1 FieldsV1.
 """
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
+from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import Json, Path
 from fleetpatch.model.target import Seen
 from fleetpatch.model.text import clean
@@ -24,6 +26,11 @@ _QUOTED: Final = 128
 """Characters of a manager's name; a server accepts no longer one."""
 
 _ITSELF: Final = "."
+_FIELD: Final = "f:"
+_KEYED: Final = "k:"
+
+Steps: TypeAlias = Sequence[Json]
+"""The way to a field that may lead through lists: keys of maps, and whole entries of lists."""
 
 
 class Owner(NamedTuple):
@@ -84,7 +91,12 @@ def is_written_by_us(seen: Seen, path: Path, managers: Collection[str]) -> bool:
     return bool(owners) and all(whole and name in managers for name, whole in owners.items())
 
 
-def _owners(managed_fields: Json, path: Path) -> dict[str, bool]:
+def owners(seen: Seen, steps: Steps) -> Collection[str]:
+    """Return the managers that own the field at `steps`, or one above or within it."""
+    return _owners(seen.managed_fields, steps).keys()
+
+
+def _owners(managed_fields: Json, path: Steps) -> dict[str, bool]:
     """The owners of fields at, above or within `path`; True if one owns it as one value."""
     owners: dict[str, bool] = {}
     for name, entry in _entries(managed_fields):
@@ -105,7 +117,7 @@ def _entries(managed_fields: Json) -> Iterator[tuple[str, Mapping[str, Json]]]:
                 yield name, entry
 
 
-def _is_whole(fields: Json, path: Path) -> bool | None:
+def _is_whole(fields: Json, path: Steps) -> bool | None:
     """Return whether a tree owns `path` as one value (True), in parts (False) or not (None)."""
     for depth, key in enumerate(path):
         if not isinstance(fields, Mapping):
@@ -113,7 +125,30 @@ def _is_whole(fields: Json, path: Path) -> bool | None:
         # An empty tree above the path owns everything below it; an empty root owns nothing.
         if not fields and depth:
             return True
-        if (child := fields.get(f"f:{key}")) is None:
+        if (child := _child(fields, key)) is None:
             return None
         fields = child
     return not (isinstance(fields, Mapping) and fields.keys() - {_ITSELF})
+
+
+def _child(fields: Mapping[str, Json], step: Json) -> Json:
+    """Return the tree of a field of a map, or of an entry of a list by its keys; None if none."""
+    if isinstance(step, str):
+        return fields.get(f"{_FIELD}{step}")
+    for name, child in fields.items():
+        if name.startswith(_KEYED) and _has_keys(step, name.removeprefix(_KEYED)):
+            return child
+    return None
+
+
+def _has_keys(entry: Json, text: str) -> bool:
+    """Return whether an entry of a list has the keys of a part of FieldsV1: `{"name":"c"}`."""
+    try:
+        keys = json.loads(text)
+    except ValueError:
+        return False
+    return (
+        isinstance(keys, dict)
+        and isinstance(entry, Mapping)
+        and all(name in entry and deep_equal(entry[name], key) for name, key in keys.items())
+    )

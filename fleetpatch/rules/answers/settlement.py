@@ -45,9 +45,10 @@ from fleetpatch.model.fields import (
 )
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
 from fleetpatch.model.target import Seen, Target
+from fleetpatch.rules.answers.attribution import recorded, values_of_ours
 from fleetpatch.rules.answers.covering import is_stored_form
-from fleetpatch.rules.answers.field_owners import is_owned_by_us, is_written_by_us, other_writer
-from fleetpatch.rules.answers.holding import Holds, Writers, holder, not_stored
+from fleetpatch.rules.answers.field_owners import other_writer
+from fleetpatch.rules.answers.holding import Writers, holder, not_stored
 from fleetpatch.rules.answers.steps import End, OnDrift, Send, Step, not_effective, unless_same
 from fleetpatch.rules.patching.computed import change_of_target
 from fleetpatch.rules.patching.merge_rules import MergeRules
@@ -92,7 +93,7 @@ def after_read(
     if not missing:
         return _end_with_wanted(target, values, found, seen, writers)
     repeatable = is_repeatable(change)
-    ours = _ours(target, change, values, seen, writers, holds, lost=lost)
+    ours = values_of_ours(target, change, values, seen, writers, holds, lost=lost)
     drift = _drift(target.before, values, seen, ours, accepts_wanted=repeatable)
     if drift:
         # An undo never overwrites: a later change by another writer is not ours to revert.
@@ -168,7 +169,11 @@ def _end_with_wanted(
         for path, value in values.items()
         if not deep_equal(target.before.get(path, ABSENT), value)
     ]
-    return _end_by_writer(changed, seen, writers, unless_same(found, values))
+    if writers is None:
+        return End(Reason.ALREADY_SET, "", seen.resource_version, unless_same(found, values))
+    wrote, detail = recorded(values, found, target.before, seen, writers)
+    end = _end_by_writer(changed, seen, writers, unless_same(wrote, values))
+    return replace(end, detail=end.detail or detail)
 
 
 def _end_by_writer(
@@ -180,56 +185,6 @@ def _end_by_writer(
     if other := other_writer(seen, changed, writers):
         return End(Reason.ALREADY_SET, f"written by {other}", seen.resource_version)
     return End(Reason.SETTLED_BY_READING, "", seen.resource_version, wrote)
-
-
-def _ours(
-    target: Target,
-    change: Change,
-    values: Fields,
-    seen: Seen,
-    writers: Writers,
-    holds: Holds,
-    *,
-    lost: bool,
-) -> Fields:
-    """The values in the touched fields that an attempt of ours wrote, although some are not wanted.
-
-    A patch is carried out as a whole or not at all. So if one field has changed to its wanted value
-    and belongs to our field manager, the patch was carried out.
-    """
-    earlier = target.earlier.wrote if target.earlier else {}
-    found = {
-        path: current
-        for path, current in seen.values(target.before).items()
-        if not deep_equal(current, target.before[path])
-    }
-
-    def is_wanted(path: Path, current: Value) -> bool:
-        if path not in values:
-            return False
-        # Further fields may be another writer's, unless our PATCH may have been carried out.
-        stored = is_stored_form(current, values[path])
-        return stored or (lost and holds(path, current, values[path]))
-
-    was_done = writers is not None and any(
-        is_wanted(path, current) and is_owned_by_us(seen, path, writers)
-        for path, current in found.items()
-    )
-
-    def is_ours(path: Path, current: Value) -> bool:
-        # Recorded as ours by an earlier session.
-        if path in earlier and deep_equal(current, earlier[path]):
-            return True
-        if writers is None or not was_done:
-            return False
-        wanted = is_repeatable(change) and is_wanted(path, current)
-        if wanted and not other_writer(seen, [path], writers):
-            return True
-        # A webhook may have changed the value of our PATCH. But if no answer was lost, the guard
-        # refused our PATCH, so another run wrote the value.
-        return lost and is_written_by_us(seen, path, writers)
-
-    return {path: current for path, current in found.items() if is_ours(path, current)}
 
 
 def _is_rewritten(target: Target, ours: Fields, missing: Fields) -> bool:

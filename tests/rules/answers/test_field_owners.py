@@ -1,7 +1,8 @@
 """The writers of fields, by `metadata.managedFields`.
 
-Covered: fields, whole values, maps in parts, entries of lists, shared fields, removals, managers
-that a server records if it does not know the writer, and values that are not managedFields.
+Covered: fields, whole values, maps in parts, entries of lists and fields in them, shared fields,
+removals, managers that a server records if it does not know the writer, and values that are not
+managedFields.
 Left out: what is decided from it (test_settlement.py).
 """
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from fleetpatch.model.fields import annotation, label
 from fleetpatch.model.target import Seen
-from fleetpatch.rules.answers.field_owners import is_written_by_us, other_writer
+from fleetpatch.rules.answers.field_owners import is_written_by_us, other_writer, owners
 
 OURS = {"fleetpatch"}
 TEAM = label("team")
@@ -98,12 +99,42 @@ def test_without_managed_fields_no_writer_is_reported() -> None:
     assert not is_written_by_us(Seen("ns", "a", "uid-1", "11"), TEAM, OURS)
 
 
+PORTS = ("spec", "ports")
+HTTP = {"containerPort": 80, "protocol": "TCP", "hostPort": 8080}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('k:{"containerPort":80,"protocol":"TCP"}', {"kubectl"}),
+        ('k:{"containerPort":80.0,"protocol":"TCP"}', {"kubectl"}),
+        ('k:{"containerPort":80,"protocol":"UDP"}', set()),
+        ('k:{"containerPort":80,"other":"TCP"}', set()),
+        ("k:80", set()),
+        ("k:{", set()),
+    ],
+)
+def test_an_entry_of_a_list_is_found_by_its_keys(text: str, found: set[str]) -> None:
+    there = seen(entry("kubectl", (*PORTS, text, "hostPort")))
+
+    assert set(owners(there, (*PORTS, HTTP, "hostPort"))) == found
+    assert not owners(there, (*PORTS, HTTP, "name"))
+    assert not owners(there, (*PORTS, 80, "hostPort"))
+
+
+def test_the_owner_of_a_whole_list_owns_what_is_in_its_entries() -> None:
+    assert set(owners(seen(entry("kubectl", PORTS)), (*PORTS, HTTP, "hostPort"))) == {"kubectl"}
+
+
+PARTS = ["manager", "fieldsV1", "f:metadata", "f:labels", "f:team", ".", 'k:{"a":1}', "k:"]
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["manager", "fieldsV1", "f:metadata", "f:labels", "f:team", "."]),
+            st.sampled_from(
+                ["manager", "fieldsV1", "f:metadata", "f:labels", "f:team", ".", 'k:{"a":1}', "k:"]
+            ),
             inner,
             max_size=3,
         )
@@ -118,3 +149,4 @@ def test_any_value_of_managed_fields_is_accepted(managed_fields: Any) -> None:
 
     assert isinstance(other_writer(odd, [TEAM], OURS), str)
     assert isinstance(is_written_by_us(odd, TEAM, OURS), bool)
+    assert set(owners(odd, ("metadata", {"a": 1}))) <= {"manager"} | set(owners(odd, ("metadata",)))

@@ -1,0 +1,167 @@
+"""Whose values an object holds, after a PATCH of ours whose answer does not show that.
+
+Covered: what a map or the entry of a list has more than was wanted, by its owner; what an undo then
+does; defaults; objects without managedFields; the same beside a field that has drifted. Left out:
+how managedFields are read (test_field_owners.py).
+"""
+
+from typing import Any
+
+import pytest
+
+from fleetpatch.model.change import BodyPatch, PatchType, Restoration
+from fleetpatch.model.fields import ABSENT, Fields, Path
+from fleetpatch.model.outcome import Reason, Settlement
+from fleetpatch.model.ports import Draft
+from fleetpatch.model.target import Seen, Target, TargetId
+from fleetpatch.rules.answers.settlement import after_read
+from fleetpatch.rules.answers.steps import End, OnDrift, Step
+from fleetpatch.rules.planning.undo import compared, draft_of
+from tests.fakes import document, seen_whole, target_with
+from tests.rules.patching.owners import owner
+from tests.values import replace
+
+F: Path = ("spec", "f")
+S: Path = ("spec", "s")
+MERGE = BodyPatch(PatchType.MERGE, {})
+OTHERS = "which may be another writer's and is not undone"
+
+
+def seen(value: Any, version: str = "11", managed: Any = (), **more: Any) -> Seen:
+    fields = {} if value is ABSENT else {"f": value}
+    made = document("etl-1", "uid-1", version, spec={**fields, **more})
+    return replace(seen_whole(made), managed_fields=list(managed))
+
+
+def owned(ours: Any, theirs: Any) -> list[Any]:
+    """The managedFields of an object of which we own a part of the field, and kubectl another."""
+    parts = {"fleetpatch": ours, "kubectl": theirs}
+    return [owner(name, {"f:spec": {"f:f": part}}, "Update") for name, part in parts.items()]
+
+
+def target_of(before: Any, wanted: Any, also: tuple[Fields, Fields] = ({}, {})) -> Target:
+    return target_with(seen(before, "10"), {F: before, **also[0]}, {F: wanted, **also[1]})
+
+
+def read(target: Target, now: Seen, *, lost: bool = True) -> Step:
+    return after_read(target, MERGE, now, matches=True, sent=True, lost=lost, on_drift=OnDrift.SKIP)
+
+
+def undo_of(target: Target, end: Step, now: Seen) -> Draft:
+    assert isinstance(end, End)
+    settlement = Settlement(TargetId(1), end.reason, wrote=end.wrote)
+    draft = draft_of(MERGE, target, settlement)
+    assert draft is not None
+    return compared(draft, now, Restoration(whole=True))
+
+
+ENTRY = {"name": "c", "image": "new"}
+K = 'k:{"name":"c"}'
+IMAGE: Any = {K: {"f:image": {}}}
+
+
+@pytest.mark.parametrize("lost", [True, False])
+@pytest.mark.parametrize(
+    ("before", "wanted", "now", "ours", "theirs"),
+    [
+        (ABSENT, {"b": "2"}, {"b": "2", "d": "9"}, {".": {}, "f:b": {}}, {"f:d": {}}),
+        ({"m": 1}, {"m": {"b": 2}}, {"m": {"b": 2, "d": 9}}, {"f:m": {"f:b": {}}}, {"f:m": {}}),
+        (
+            [{"name": "c", "image": "old"}],
+            [ENTRY],
+            [{**ENTRY, "d": ["A"]}],
+            IMAGE,
+            {K: {".": {}, "f:name": {}, "f:d": {}}},
+        ),
+        # A known default that another writer has written.
+        (
+            [{"name": "c", "image": "old", "protocol": "UDP"}],
+            [ENTRY],
+            [{**ENTRY, "protocol": "TCP"}],
+            IMAGE,
+            {K: {"f:protocol": {}}},
+        ),
+    ],
+)
+def test_what_another_writer_added_is_not_recorded_and_an_undo_keeps_it(
+    before: Any, wanted: Any, now: Any, ours: Any, theirs: Any, lost: bool
+) -> None:
+    target, there = target_of(before, wanted), seen(now, managed=owned(ours, theirs))
+
+    ended = read(target, there, lost=lost)
+
+    assert isinstance(ended, End)
+    assert (ended.reason, ended.wrote) == (Reason.SETTLED_BY_READING, None)
+    assert ended.detail.endswith(f", {OTHERS}")
+    assert undo_of(target, ended, there).ends is Reason.DRIFTED
+
+
+def test_the_detail_names_the_field_and_what_was_added() -> None:
+    added = {f"d{number}": 1 for number in range(7)}
+    there = seen({"b": 2, **added}, managed=owned({"f:b": {}}, {f"f:{key}": {} for key in added}))
+
+    ended = read(target_of(ABSENT, {"b": 2}), there)
+
+    assert isinstance(ended, End)
+    assert ended.detail == f"spec.f also has d0, d1, d2, d3, d4, ..., {OTHERS}"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "now", "managed"),
+    [
+        ({"b": 2}, {"b": 2, "n": 1}, owned({".": {}, "f:b": {}, "f:n": {}}, {"f:x": {}})),
+        ([ENTRY], [{**ENTRY, "n": 1}], owned({K: {"f:image": {}, "f:n": {}}}, {K: {"f:name": {}}})),
+        ([ENTRY], [{**ENTRY, "n": 1}], owned({}, {"f:x": {}})[:1]),
+        # Known defaults, with owners and without.
+        ([ENTRY], [{**ENTRY, "imagePullPolicy": "Always"}], owned(IMAGE, {K: {"f:name": {}}})),
+        ([ENTRY], [{**ENTRY, "imagePullPolicy": "Always"}], []),
+    ],
+)
+def test_defaults_that_came_with_our_patch_are_recorded_and_undone(
+    wanted: Any, now: Any, managed: Any
+) -> None:
+    target, there = target_of([], wanted), seen(now, managed=managed)
+
+    ended = read(target, there)
+
+    assert isinstance(ended, End)
+    assert (ended.reason, ended.detail, ended.wrote) == (Reason.SETTLED_BY_READING, "", {F: now})
+    assert undo_of(target, ended, there).ends is None
+
+
+def test_what_was_there_before_counts_as_ours_whoever_owns_it() -> None:
+    before, now = [{"name": "c", "image": "old", "n": 1}], [{**ENTRY, "n": 1}]
+    target = target_of(before, [ENTRY])
+    there = seen(now, managed=owned(IMAGE, {K: {"f:name": {}, "f:n": {}}}))
+
+    ended = read(target, there)
+
+    assert isinstance(ended, End)
+    assert (ended.detail, ended.wrote) == ("", {F: now})
+    assert undo_of(target, ended, there).ends is None
+
+
+@pytest.mark.parametrize("managed", [[], owned({"f:b": {}}, {"f:x": {}})])
+def test_without_an_owner_an_unknown_field_is_not_recorded(managed: Any) -> None:
+    target, there = target_of(ABSENT, {"b": 2}), seen({"b": 2, "d": 9}, managed=managed)
+
+    ended = read(target, there)
+
+    assert isinstance(ended, End)
+    assert (ended.reason, ended.wrote) == (Reason.SETTLED_BY_READING, None)
+    assert undo_of(target, ended, there).ends is Reason.DRIFTED
+
+
+def test_a_field_with_an_addition_is_not_ours_beside_a_field_that_has_drifted() -> None:
+    fields = [
+        owner("fleetpatch", {"f:spec": {"f:f": {".": {}, "f:b": {}}, "f:t": {}}}, "Update"),
+        owner("kubectl", {"f:spec": {"f:f": {"f:d": {}}, "f:s": {}}}, "Update"),
+    ]
+    t: Path = ("spec", "t")
+    target = target_of(ABSENT, {"b": 2}, ({S: 1, t: 1}, {S: 3, t: 3}))
+    there = seen({"b": 2, "d": 9}, managed=fields, s=9, t=3)
+
+    ended = read(target, there)
+
+    assert isinstance(ended, End)
+    assert (ended.reason, ended.wrote) == (Reason.DRIFTED, {t: 3})
