@@ -3,7 +3,9 @@
 The server records the field manager of every write. The manager that changes a value becomes its
 only owner; managers that apply the same value share it. The fields of a manager are a tree of
 `f:name` for fields and `k:`, `v:`, `i:` for entries of lists. An empty subtree is a field that is
-owned as one value, and `.` is the map or list itself. A removal leaves no trace.
+owned as one value, and `.` is the map or list itself. Where nothing else is left of a manager, the
+subtree of a map is empty as well; then another manager owns the fields of the map, one by one. A
+removal leaves no trace.
 
 Source: kubernetes.io, "Server-Side Apply"; k8s.io/apimachinery, meta/v1 FieldsV1.
 """
@@ -49,7 +51,8 @@ def latest_owner(seen: Seen, paths: Sequence[Path]) -> Owner | None:
     found = [
         Owner(clean(name, _QUOTED), _moment(entry))
         for name, entry in _entries(seen.managed_fields)
-        if any(_is_whole(entry.get("fieldsV1"), path) is not None for path in paths)
+        if name not in _NAMELESS
+        and any(_is_whole(entry.get("fieldsV1"), path) is not None for path in paths)
     ]
     return max(found, key=lambda one: (one.since or 0.0, one.manager), default=None)
 
@@ -68,11 +71,11 @@ def other_writer(seen: Seen, paths: Iterable[Path], managers: Collection[str]) -
     """
     other = ""
     for path in paths:
-        owners = _owners(seen.managed_fields, path)
+        owners = _owners(seen.managed_fields, path).keys()
         # One field is enough: a patch is carried out as a whole or not at all.
-        if not owners.keys().isdisjoint(managers):
+        if not owners.isdisjoint(managers):
             return ""
-        other = other or min(owners, default="")
+        other = other or min(owners - _NAMELESS, default="")
     return other
 
 
@@ -84,36 +87,57 @@ def is_owned_by_us(seen: Seen, path: Path, managers: Collection[str]) -> bool:
 def is_written_by_us(seen: Seen, path: Path, managers: Collection[str]) -> bool:
     """Return whether the value at `path` is owned as one value, and only by us.
 
-    Then no other writer has changed it after us. Ownership of the entries of a list does not prove
-    that: another writer may have removed entries, and a removal leaves no trace.
+    Then no other writer has changed it after us, not even one without a name. Ownership of the
+    entries of a list does not prove that: another writer may have removed entries, and a removal
+    leaves no trace.
     """
     owners = _owners(seen.managed_fields, path)
     return bool(owners) and all(whole and name in managers for name, whole in owners.items())
 
 
 def owners(seen: Seen, steps: Steps) -> Collection[str]:
-    """Return the managers that own the field at `steps`, or one above or within it."""
+    """Return the managers that own the field at `steps`, or one above or within it.
+
+    A manager without a name is among them.
+    """
     return _owners(seen.managed_fields, steps).keys()
 
 
 def _owners(managed_fields: Json, path: Steps) -> dict[str, bool]:
     """The owners of fields at, above or within `path`; True if one owns it as one value."""
+    trees = [(name, entry.get("fieldsV1")) for name, entry in _entries(managed_fields)]
     owners: dict[str, bool] = {}
-    for name, entry in _entries(managed_fields):
-        whole = _is_whole(entry.get("fieldsV1"), path)
-        if whole is not None:
-            # A manager may have several entries: one for each operation and API version.
-            owners[name] = whole and owners.get(name, True)
+    for name, tree in trees:
+        whole = _is_whole(tree, path)
+        if whole is None or _is_map_itself([each for _, each in trees], tree, path):
+            continue
+        # A manager may have several entries: one for each operation and API version.
+        owners[name] = whole and owners.get(name, True)
     return owners
 
 
+def _is_map_itself(trees: Sequence[Json], tree: Json, path: Steps) -> bool:
+    """Return whether a tree ends above `path`, at a map whose fields have owners one by one."""
+    ends = next((at for at in range(1, len(path)) if _is_empty(tree, path[:at])), None)
+    return ends is not None and any(_is_whole(each, path[:ends]) is False for each in trees)
+
+
+def _is_empty(tree: Json, path: Steps) -> bool:
+    """Return whether a tree has the path itself, and nothing within it."""
+    for key in path:
+        if not isinstance(tree, Mapping):
+            return False
+        tree = _child(tree, key)
+    return isinstance(tree, Mapping) and not tree
+
+
 def _entries(managed_fields: Json) -> Iterator[tuple[str, Mapping[str, Json]]]:
-    """Yield the entries of managers with a name."""
+    """Yield the entries of all managers."""
     # A server or a gateway may send anything here, so entries of a wrong type are skipped.
     for entry in managed_fields if isinstance(managed_fields, list) else ():
         if isinstance(entry, Mapping):
             name = entry.get("manager")
-            if isinstance(name, str) and name not in _NAMELESS:
+            if isinstance(name, str):
                 yield name, entry
 
 

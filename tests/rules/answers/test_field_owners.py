@@ -71,6 +71,18 @@ def test_the_owner_of_a_whole_map_owns_its_fields() -> None:
     assert other_writer(seen(entry("kubectl", LIMITS)), [(*LIMITS, "cpu")], OURS) == "kubectl"
 
 
+@pytest.mark.parametrize("manager", ["kubectl", "unknown"])
+def test_the_owner_of_a_map_itself_does_not_own_the_fields_of_others(manager: str) -> None:
+    """The first writer of a map owns it still, with an empty tree, if another changes its field."""
+    there = seen(entry("fleetpatch", LIMITS), entry(manager, (*LIMITS, "cpu")))
+
+    assert set(owners(there, (*LIMITS, "cpu"))) == {manager}
+    assert not owners(there, (*LIMITS, "memory"))
+    assert not is_written_by_us(there, (*LIMITS, "cpu"), OURS)
+    assert not is_written_by_us(there, LIMITS, OURS)
+    assert is_written_by_us(seen(entry("fleetpatch", LIMITS)), (*LIMITS, "cpu"), OURS)
+
+
 def test_all_owners_of_fields_in_a_map_own_the_map() -> None:
     parts = seen(entry("fleetpatch", (*LIMITS, "cpu")), entry("kubectl", (*LIMITS, "memory")))
 
@@ -92,6 +104,7 @@ def test_a_removal_leaves_no_owner() -> None:
 @pytest.mark.parametrize("manager", ["unknown", "before-first-apply", ""])
 def test_placeholder_managers_are_not_reported_as_writers(manager: str) -> None:
     assert other_writer(seen(entry(manager, TEAM)), [TEAM], OURS) == ""
+    assert not is_written_by_us(seen(entry(manager, TEAM), entry("fleetpatch", TEAM)), TEAM, OURS)
 
 
 def test_without_managed_fields_no_writer_is_reported() -> None:
