@@ -350,6 +350,7 @@ class TargetPatcher:
         if refused and self._refused_for_good and not outweighs_refusal(step, refused.reason):
             return self._settle(replace(refused, wrote=self._ours or refused.wrote))
         if isinstance(step, End):
+            self._replaced = self._replaced if step.replaces is None else step.replaces
             return self._settle(step)
         # The object is still the one that the refused PATCH was about: it would be refused again.
         if refused and step.resource_version == self._version:

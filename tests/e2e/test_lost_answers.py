@@ -1,7 +1,7 @@
 """A PATCH whose answer is lost, while another writer writes to the same object.
 
 Covered, on the sandbox: what another writer added to a map or to the entry of a list that the PATCH
-wrote, and an undo after it. Left out: what counts as whose
+wrote, drift that is overwritten, and an undo after it. Left out: what counts as whose
 (tests/rules/answers/test_attribution.py), answers that show another object
 (test_confused_gateways.py).
 """
@@ -44,7 +44,7 @@ def run(tool: Tool, *words: str) -> Any:
 
 
 def applied_and_undone(
-    tool: Tool, server: SandboxServer, patch: Any, then: tuple[Any, str] | None
+    tool: Tool, server: SandboxServer, patch: Any, then: tuple[Any, str], **more: Any
 ) -> tuple[Any, str, Any]:
     """Apply a patch whose answer is lost, and undo it; return the reasons of both, and the detail.
 
@@ -58,16 +58,15 @@ def applied_and_undone(
             return status, answer
         assert status == 200, answer
         lost.append(path)
-        if then is not None:
-            assert server.client.request("PATCH", f"{PATH}/p", *then).status == 200
+        assert server.client.request("PATCH", f"{PATH}/p", *then).status == 200
         return 504, b""
 
     with gateway(server, loses) as opened:
         opened.redirect(server.kubeconfig)
-        ended = tool.run("plan", tool.write("plan.yaml", plan("lost", BLOCK, patch=patch)))
+        ended = tool.run("plan", tool.write("plan.yaml", plan("lost", BLOCK, patch=patch, **more)))
         assert ended.code == 0, ended.err
         applied = run(tool, "apply")
-        assert len(opened.patches) == 1
+        assert len(opened.patches) == (2 if more else 1)
         return applied, tool.targets("lost")[0]["detail"], run(tool, "undo")
 
 
@@ -103,6 +102,24 @@ def test_an_undo_keeps_what_another_writer_added_to_the_entry_of_a_list(
     assert " also has args, " in detail
     assert undone == {"skipped": {"drifted": 1}}
     assert pod(server)["containers"][0]["args"] == ["theirs"]
+
+
+def test_after_drift_was_overwritten_an_undo_restores_what_was_there_before_each_patch(
+    tool: Tool, server: SandboxServer
+) -> None:
+    before = server.client.request("GET", f"{PATH}/p").body["template"]
+    note = {"metadata": {"annotations": {"note": "ours"}}}
+    patch = {"merge": {**note, "template": {"metadata": {"labels": {"b": "2"}}}}}
+    theirs = {"metadata": {"annotations": {"note": "theirs"}}}
+
+    applied, _, undone = applied_and_undone(
+        tool, server, patch, (theirs, MERGE), guards={"onDrift": "overwrite"}
+    )
+
+    assert (applied, undone) == ({"applied": {"patched": 1}}, {"applied": {"patched": 1}})
+    there = server.client.request("GET", f"{PATH}/p").body
+    assert there["template"] == before
+    assert there["metadata"]["annotations"] == {"note": "theirs"}
 
 
 def test_a_change_that_another_writer_did_not_touch_is_undone(

@@ -7,8 +7,10 @@ add. Otherwise the wanted value is recorded without it: then an undo, which comp
 leaves the field as it is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
+
+from msgspec.structs import replace
 
 from fleetpatch.model.change import Change, is_repeatable
 from fleetpatch.model.equality import deep_equal
@@ -19,8 +21,8 @@ from fleetpatch.rules.answers.field_owners import (
     Steps,
     is_owned_by_us,
     is_written_by_us,
+    managers_of,
     other_writer,
-    owners,
 )
 from fleetpatch.rules.answers.further_fields import is_default
 from fleetpatch.rules.answers.holding import Holds, Writers
@@ -37,6 +39,8 @@ def recorded(
     The text names the additions that may be another writer's.
     """
     wrote, lines = dict(found), []
+    if writers is None:
+        return wrote, ""
     for path, value in values.items():
         if added := _additions(path, found[path], value, before, seen, writers):
             wrote[path] = value
@@ -47,6 +51,61 @@ def recorded(
 def _named(path: Path, added: list[str]) -> str:
     more = ", ".join(added[:_SHOWN]) + (", ..." if len(added) > _SHOWN else "")
     return f"{show(path)} also has {more}, which may be another writer's and is not undone"
+
+
+def written_by_others(before: Fields, seen: Seen, writers: Writers) -> tuple[Fields | None, str]:
+    """Return the values that our PATCH replaced; None if no other manager wrote a field.
+
+    It wrote its fields before our PATCH, or again after it. So they count as replaced with their
+    values of now, and undo leaves them as they are. The text names them.
+    """
+    others = {
+        path: (current, other)
+        for path, current in seen.values(before).items()
+        if not _has_only(current, before[path])
+        and (other := other_writer(seen, [path], writers or ()))
+    }
+    if not others:
+        return None, ""
+    now = {path: current for path, (current, _) in others.items()}
+    lines = (
+        f"{show(path)} was written by {name} and is not undone"
+        for path, (_, name) in others.items()
+    )
+    return {**before, **now}, "; ".join(lines)
+
+
+def _has_only(current: Value, before: Value) -> bool:
+    """Return whether a value has nothing that it did not have before.
+
+    A removal leaves no trace in managedFields, so the owner of what is left did not have to make
+    it.
+    """
+    if isinstance(current, dict) and isinstance(before, dict):
+        return all(_has_only(each, before.get(key, ABSENT)) for key, each in current.items())
+    if isinstance(current, list) and isinstance(before, list):
+        return all(
+            _has_only(each, entry_before(before, each, place)) for place, each in enumerate(current)
+        )
+    return current is ABSENT or deep_equal(current, before)
+
+
+def without(seen: Seen, ours: Iterable[Path], before: Fields) -> Seen:
+    """Return the object as it would be if our fields had their values of before."""
+    document = seen.document()
+    for path in ours:
+        document = _with_value(document, path, before[path])
+    return replace(seen, whole=document)
+
+
+def _with_value(document: Value, path: Path, value: Value) -> Value:
+    if not path:
+        return value
+    if value is ABSENT and document is ABSENT:
+        return ABSENT
+    kept = dict(document) if isinstance(document, dict) else {}
+    inner = _with_value(kept.pop(path[0], ABSENT), path[1:], value)
+    return kept if inner is ABSENT else {**kept, path[0]: inner}
 
 
 def values_of_ours(
@@ -108,7 +167,7 @@ def _additions(
     def is_the_servers(steps: Steps, key: str, value: Json) -> bool:
         # What the server adds when it carries out our PATCH belongs to our manager. A field without
         # an owner may be a webhook's, and some gateways leave out the owners.
-        found = owners(seen, steps)
+        found = managers_of(seen, steps)
         return managers.issuperset(found) if found else is_default(key, value, ABSENT)
 
     # What is as before is put back by an undo as well, whoever wrote it.

@@ -95,7 +95,7 @@ def is_written_by_us(seen: Seen, path: Path, managers: Collection[str]) -> bool:
     return bool(owners) and all(whole and name in managers for name, whole in owners.items())
 
 
-def owners(seen: Seen, steps: Steps) -> Collection[str]:
+def managers_of(seen: Seen, steps: Steps) -> Collection[str]:
     """Return the managers that own the field at `steps`, or one above or within it.
 
     A manager without a name is among them.

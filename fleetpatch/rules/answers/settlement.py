@@ -45,7 +45,12 @@ from fleetpatch.model.fields import (
 )
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
 from fleetpatch.model.target import Seen, Target
-from fleetpatch.rules.answers.attribution import recorded, values_of_ours
+from fleetpatch.rules.answers.attribution import (
+    recorded,
+    values_of_ours,
+    without,
+    written_by_others,
+)
 from fleetpatch.rules.answers.covering import is_stored_form
 from fleetpatch.rules.answers.field_owners import other_writer
 from fleetpatch.rules.answers.holding import Writers, holder, not_stored
@@ -101,16 +106,17 @@ def after_read(
             return End(Reason.DRIFTED, drift, wrote=ours or None)
         rules = merging.rules(target.resource)
         own = change_of_target(change, target)
-        step = _overwrite(own, seen, rules, matches=matches, writers=writers)
-        return _with_ours(step, ours, target.before)
+        step = _overwrite(target, own, seen, rules, ours, matches=matches, writers=writers)
+        return _with_ours(step, ours)
     if ours and (not repeatable or _is_rewritten(target, ours, missing)):
         # It was carried out, so it must not be sent again.
         lacking = not_stored(change, missing, found, target.before)
         if not lacking:
-            return End(Reason.SETTLED_BY_READING, "", seen.resource_version, found)
+            others, detail = written_by_others(target.before, seen, writers)
+            return End(Reason.SETTLED_BY_READING, detail, seen.resource_version, found, others)
         return not_effective(lacking, found, seen.resource_version, wrote=ours)
     if not matches:
-        return _with_ours(_NO_LONGER_MATCHES, ours, target.before)
+        return _with_ours(_NO_LONGER_MATCHES, ours)
     # Undo must restore the planned values of what we stored ourselves, but for the other fields
     # the values that are in the object now.
     current = {**seen.values(target.before), **{path: target.before[path] for path in ours}}
@@ -169,22 +175,26 @@ def _end_with_wanted(
         for path, value in values.items()
         if not deep_equal(target.before.get(path, ABSENT), value)
     ]
-    if writers is None:
-        return End(Reason.ALREADY_SET, "", seen.resource_version, unless_same(found, values))
     wrote, detail = recorded(values, found, target.before, seen, writers)
-    end = _end_by_writer(changed, seen, writers, unless_same(wrote, values))
-    return replace(end, detail=end.detail or detail)
+    return _end_by_writer(target, changed, seen, writers, unless_same(wrote, values), detail)
 
 
 def _end_by_writer(
-    changed: Iterable[Path], seen: Seen, writers: Writers, wrote: Fields | None
+    target: Target,
+    changed: Iterable[Path],
+    seen: Seen,
+    writers: Writers,
+    wrote: Fields | None,
+    detail: str = "",
 ) -> End:
-    """End a target that holds all wanted values, depending on who wrote them."""
+    """End a target that holds the change, depending on who wrote the fields that were changed."""
     if writers is None:
         return End(Reason.ALREADY_SET, "", seen.resource_version, wrote)
     if other := other_writer(seen, changed, writers):
         return End(Reason.ALREADY_SET, f"written by {other}", seen.resource_version)
-    return End(Reason.SETTLED_BY_READING, "", seen.resource_version, wrote)
+    replaces, others = written_by_others(target.before, seen, writers)
+    detail = "; ".join(filter(None, (detail, others)))
+    return End(Reason.SETTLED_BY_READING, detail, seen.resource_version, wrote, replaces)
 
 
 def _is_rewritten(target: Target, ours: Fields, missing: Fields) -> bool:
@@ -194,27 +204,36 @@ def _is_rewritten(target: Target, ours: Fields, missing: Fields) -> bool:
 
 
 def _overwrite(
-    change: PlanChange, seen: Seen, rules: MergeRules, *, matches: bool, writers: Writers
+    target: Target,
+    change: PlanChange,
+    seen: Seen,
+    rules: MergeRules,
+    ours: Fields,
+    *,
+    matches: bool,
+    writers: Writers,
 ) -> Step:
     """Plan the change again, from the current values of the object."""
     match need(change, seen, rules):
-        case Unchanged(before=current):
-            return _end_by_writer(current, seen, writers, None)
+        case Unchanged():
+            return _end_by_writer(target, target.before, seen, writers, ours or None)
         case _ if not matches:
             return _NO_LONGER_MATCHES
         case DoesNotFit(reason=reason, detail=detail):
             return End(reason, detail)
         case NeedsPatch(before=replaces, wanted=values):
+            # Undo must restore what was there before us, so our values are not what is replaced.
+            again = need(change, without(seen, ours, target.before), rules) if ours else None
+            if isinstance(again, NeedsPatch):
+                replaces, values = again.before, again.wanted
             return Send(values, seen.resource_version, replaces)
 
 
-def _with_ours(step: Step, ours: Fields, planned: Fields) -> Step:
+def _with_ours(step: Step, ours: Fields) -> Step:
     """Add the values of ours that the object holds to a step, so that undo covers them."""
     match step:
-        case Send(replaces=replaces):
-            # Undo restores the planned values of these fields, not the values that we wrote.
-            kept = {path: planned[path] for path in ours if replaces and path in replaces}
-            return replace(step, replaces={**(replaces or {}), **kept}, ours=ours)
+        case Send():
+            return replace(step, ours=ours)
         case End(reason=Reason.SETTLED_BY_READING | Reason.ALREADY_SET):
             return step
         case End():

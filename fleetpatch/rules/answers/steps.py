@@ -25,6 +25,8 @@ class End(msgspec.Struct, frozen=True):
     resource_version: str | None = None
     wrote: Fields | None = None
     """The values that our patch left in the fields, if the server stored others than wanted."""
+    replaces: Fields | None = None
+    """The values that our patch replaced, if another writer has set some of the wanted ones."""
 
 
 class Send(msgspec.Struct, frozen=True):

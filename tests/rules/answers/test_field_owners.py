@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fleetpatch.model.fields import annotation, label
 from fleetpatch.model.target import Seen
-from fleetpatch.rules.answers.field_owners import is_written_by_us, other_writer, owners
+from fleetpatch.rules.answers.field_owners import is_written_by_us, managers_of, other_writer
 
 OURS = {"fleetpatch"}
 TEAM = label("team")
@@ -76,8 +76,8 @@ def test_the_owner_of_a_map_itself_does_not_own_the_fields_of_others(manager: st
     """The first writer of a map owns it still, with an empty tree, if another changes its field."""
     there = seen(entry("fleetpatch", LIMITS), entry(manager, (*LIMITS, "cpu")))
 
-    assert set(owners(there, (*LIMITS, "cpu"))) == {manager}
-    assert not owners(there, (*LIMITS, "memory"))
+    assert set(managers_of(there, (*LIMITS, "cpu"))) == {manager}
+    assert not managers_of(there, (*LIMITS, "memory"))
     assert not is_written_by_us(there, (*LIMITS, "cpu"), OURS)
     assert not is_written_by_us(there, LIMITS, OURS)
     assert is_written_by_us(seen(entry("fleetpatch", LIMITS)), (*LIMITS, "cpu"), OURS)
@@ -130,13 +130,15 @@ HTTP = {"containerPort": 80, "protocol": "TCP", "hostPort": 8080}
 def test_an_entry_of_a_list_is_found_by_its_keys(text: str, found: set[str]) -> None:
     there = seen(entry("kubectl", (*PORTS, text, "hostPort")))
 
-    assert set(owners(there, (*PORTS, HTTP, "hostPort"))) == found
-    assert not owners(there, (*PORTS, HTTP, "name"))
-    assert not owners(there, (*PORTS, 80, "hostPort"))
+    assert set(managers_of(there, (*PORTS, HTTP, "hostPort"))) == found
+    assert not managers_of(there, (*PORTS, HTTP, "name"))
+    assert not managers_of(there, (*PORTS, 80, "hostPort"))
 
 
 def test_the_owner_of_a_whole_list_owns_what_is_in_its_entries() -> None:
-    assert set(owners(seen(entry("kubectl", PORTS)), (*PORTS, HTTP, "hostPort"))) == {"kubectl"}
+    assert set(managers_of(seen(entry("kubectl", PORTS)), (*PORTS, HTTP, "hostPort"))) == {
+        "kubectl"
+    }
 
 
 PARTS = ["manager", "fieldsV1", "f:metadata", "f:labels", "f:team", ".", 'k:{"a":1}', "k:"]
@@ -162,4 +164,6 @@ def test_any_value_of_managed_fields_is_accepted(managed_fields: Any) -> None:
 
     assert isinstance(other_writer(odd, [TEAM], OURS), str)
     assert isinstance(is_written_by_us(odd, TEAM, OURS), bool)
-    assert set(owners(odd, ("metadata", {"a": 1}))) <= {"manager"} | set(owners(odd, ("metadata",)))
+    assert set(managers_of(odd, ("metadata", {"a": 1}))) <= {"manager"} | set(
+        managers_of(odd, ("metadata",))
+    )
