@@ -22,7 +22,7 @@ from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import Fields
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Seen, Target
-from fleetpatch.rules.answers.acceptance import after_patch
+from fleetpatch.rules.answers.acceptance import after_patch, may_be_stale
 from fleetpatch.rules.answers.identity import verified_reply
 from fleetpatch.rules.answers.settlement import partly_stored, values_written
 from fleetpatch.rules.answers.steps import End, Step, outweighs_refusal
@@ -223,10 +223,11 @@ class TargetPatcher:
         return Unjudged(reply, sent.type)
 
     def _is_stale(self, end: End, seen: Seen) -> bool:
-        """Return whether a 200 shows the object before the PATCH: a cache may have answered."""
-        unmoved = seen.resource_version == self._version and not self._policy.dry_run
-        # A detail names values that are not as wanted.
-        return unmoved and bool(end.detail)
+        """Return whether a 200 may show the object before the PATCH: a cache may have answered."""
+        # Most answers show the change, and nothing else is to be decided.
+        if end.reason is Reason.PATCHED or self._policy.dry_run:
+            return False
+        return may_be_stale(self._goal, self._version, seen, before=self.target.before)
 
     def _decide_on_200(self, seen: Seen) -> End:
         # A version that was read after a PATCH of ours may be the result of that PATCH.

@@ -1,7 +1,7 @@
 """A PATCH of which a part was stored, when nothing more may be sent or a cache answers.
 
 Covered: a read-only session, a shutdown, a 200 that shows the object as it was, also one that may
-be no change, no guard by version.
+be no change or of another version, no guard by version.
 Left out: what counts as ours (tests/rules/answers/test_settlement.py), undo itself (tests/e2e).
 """
 
@@ -137,3 +137,75 @@ async def test_without_the_version_a_value_that_is_not_as_wanted_is_not_ours() -
 
     assert (ended.reason, ended.wrote) == (Reason.NOT_EFFECTIVE, {label("team"): "red"})
     assert values_to_restore(CHANGE, TARGET, ended)[1] == {label("team"): "blue"}
+
+
+POLICY: Json = [{"name": "c", "imagePullPolicy": "Always"}]
+REMOVES_BY_NAME = BodyPatch(PatchType.JSON, [{"op": "remove", "path": "/spec/l/0/imagePullPolicy"}])
+
+
+@pytest.mark.parametrize("change", [REPLACES, REMOVES_BY_NAME], ids=["merge", "json"])
+@pytest.mark.parametrize(
+    ("there", "reason"), [(LACKS, Reason.SETTLED_BY_READING), (POLICY, Reason.ALREADY_SET)]
+)
+async def test_a_200_without_the_removal_of_a_known_default_is_confirmed_by_a_read(
+    change: BodyPatch, there: Json, reason: Reason
+) -> None:
+    planned = seen_whole(document("etl-1", "uid-1", "10", spec={"l": POLICY}))
+    version = "10" if there is POLICY else "11"
+    now = seen_whole(document("etl-1", "uid-1", version, spec={"l": there}))
+    target = target_with(planned, {LIST: POLICY}, {LIST: LACKS})
+    scripted = ScriptedPatcher(PatchPolicy(change, always_matches)).will(
+        Answer(200, planned), reads=(Answer(200, now),)
+    )
+
+    ended = await scripted.settle(target)
+
+    assert (ended.reason, ended.attempts, ended.reads) == (reason, 1, 1)
+    restored = {LIST: POLICY} if there is LACKS else {}
+    assert values_to_restore(change, target, ended)[1] == restored
+
+
+@pytest.mark.parametrize(("guarded", "version"), [(False, "11"), (False, "10"), (True, "9")])
+@pytest.mark.parametrize(
+    ("there", "reason"),
+    [
+        ({"team": "red", "cost": "x"}, Reason.SETTLED_BY_READING),
+        ({"team": "blue", "cost": "old"}, Reason.NOT_EFFECTIVE),
+    ],
+)
+async def test_a_200_that_shows_an_object_of_another_time_is_confirmed_by_a_read(
+    guarded: bool, version: str, there: dict[str, str], reason: Reason
+) -> None:
+    cached = seen_job({"team": "blue", "cost": "old"}, version=version)
+    scripted = ScriptedPatcher(PatchPolicy(CHANGE, always_matches, guarded=guarded)).will(
+        Answer(200, cached), reads=(Answer(200, seen_job(there, version="12")),)
+    )
+
+    ended = await scripted.settle(TARGET)
+
+    assert (ended.reason, ended.reads) == (reason, 1)
+    changed = BEFORE if reason is Reason.SETTLED_BY_READING else {}
+    assert values_to_restore(CHANGE, TARGET, ended)[1] == changed
+
+
+async def test_a_dry_run_is_not_confirmed_by_a_read() -> None:
+    policy = PatchPolicy(CHANGE, always_matches, dry_run=True)
+
+    ended = await ScriptedPatcher(policy).will(Answer(200, PLANNED)).settle(TARGET)
+
+    assert (ended.reason, ended.reads) == (Reason.NOT_EFFECTIVE, 0)
+
+
+async def test_a_200_in_the_spelling_of_the_server_is_not_read_again() -> None:
+    spelled: Json = [{"name": "c", "cpu": "1"}]
+    change = BodyPatch(PatchType.MERGE, {"spec": {"l": [{"name": "c", "cpu": "1000m"}]}})
+    planned = seen_whole(document("etl-1", "uid-1", "10", spec={"l": spelled}))
+    target = target_with(planned, {LIST: spelled}, {LIST: change.body["spec"]["l"]})
+
+    ended = (
+        await ScriptedPatcher(PatchPolicy(change, always_matches))
+        .will(Answer(200, planned))
+        .settle(target)
+    )
+
+    assert (ended.reason, ended.reads) == (Reason.ALREADY_SET, 0)

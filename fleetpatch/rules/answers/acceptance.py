@@ -17,6 +17,7 @@ from fleetpatch.rules.answers.covering import is_stored_form
 from fleetpatch.rules.answers.further_fields import is_default
 from fleetpatch.rules.answers.holding import not_stored
 from fleetpatch.rules.answers.merges import may_be_merged
+from fleetpatch.rules.answers.spelling import as_spelled
 from fleetpatch.rules.answers.steps import End, not_effective, unless_same
 
 
@@ -63,9 +64,24 @@ def after_patch(
         wrote = None if dry_run else ours
         return not_effective(missing, found, seen.resource_version, wrote=wrote)
     # A field that was not touched may have moved the version.
-    unchanged |= all(deep_equal(found[path], before.get(path, ABSENT)) for path in values)
+    unchanged |= _is_unchanged(found, before)
     detail = _kept(values, found) if unchanged else ""
     return _accepted(seen, wrote_other, detail, unchanged=unchanged, dry_run=dry_run)
+
+
+def may_be_stale(values: Fields, known_version: str, seen: Seen, *, before: Fields) -> bool:
+    """Return whether a 200 that does not show the change may be that of a cache.
+
+    Then its object is the one that was there before the PATCH, or an older one.
+    """
+    found = seen.values(values)
+    if all(deep_equal(found[path], as_spelled(path, values[path], found[path])) for path in values):
+        return False
+    return known_version == seen.resource_version or _is_unchanged(found, before)
+
+
+def _is_unchanged(found: Fields, before: Fields) -> bool:
+    return all(deep_equal(value, before.get(path, ABSENT)) for path, value in found.items())
 
 
 def _accepted(
