@@ -1,7 +1,7 @@
 """A PATCH whose answer is lost, while another writer writes to the same object.
 
 Covered, on the sandbox: what another writer added to a map or to the entry of a list that the PATCH
-wrote, drift that is overwritten, and an undo after it. Left out: what counts as whose
+wrote, drift that is overwritten, quantities, and an undo after it. Left out: what counts as whose
 (tests/rules/answers/test_attribution.py), answers that show another object
 (test_confused_gateways.py).
 """
@@ -126,7 +126,8 @@ def test_a_change_that_another_writer_did_not_touch_is_undone(
     tool: Tool, server: SandboxServer
 ) -> None:
     before = pod(server)
-    new = {"name": "c", "image": "new", "ports": [{"containerPort": 80}]}
+    limits = {"limits": {"cpu": "1000m", "memory": "2048Mi"}}
+    new = {"name": "c", "image": "new", "ports": [{"containerPort": 80}], "resources": limits}
     patch = {"strategic": spec(containers=[new, {"name": "d", "image": "d"}])}
     seen = {"metadata": {"annotations": {"seen": "1"}}}
 

@@ -54,6 +54,7 @@ from fleetpatch.rules.answers.attribution import (
 from fleetpatch.rules.answers.covering import is_stored_form
 from fleetpatch.rules.answers.field_owners import other_writer
 from fleetpatch.rules.answers.holding import Writers, holder, not_stored
+from fleetpatch.rules.answers.spelling import as_stored
 from fleetpatch.rules.answers.steps import End, OnDrift, Send, Step, not_effective, unless_same
 from fleetpatch.rules.patching.computed import change_of_target
 from fleetpatch.rules.patching.merge_rules import MergeRules
@@ -93,13 +94,16 @@ def after_read(
     if not seen.is_readable_at({*values, *target.before}):
         return End(Reason.UNREADABLE, _unreadable(seen, sent=sent))
     found = seen.values(values)
+    spelled = _as_stored(target, change, values, found)
     holds = holder(target, change, seen, writers, lost=lost)
-    missing = {path: value for path, value in values.items() if not holds(path, found[path], value)}
+    missing = {
+        path: values[path] for path, value in spelled.items() if not holds(path, found[path], value)
+    }
     if not missing:
         return _end_with_wanted(target, values, found, seen, writers)
     repeatable = is_repeatable(change)
-    ours = values_of_ours(target, change, values, seen, writers, holds, lost=lost)
-    drift = _drift(target.before, values, seen, ours, accepts_wanted=repeatable)
+    ours = values_of_ours(target, change, spelled, seen, writers, holds, lost=lost)
+    drift = _drift(target.before, spelled, seen, ours, accepts_wanted=repeatable)
     if drift:
         # An undo never overwrites: a later change by another writer is not ours to revert.
         if on_drift is OnDrift.SKIP or isinstance(change, Restoration) or (sent and not repeatable):
@@ -163,6 +167,22 @@ _NO_LONGER_MATCHES = End(
 
 def _unreadable(seen: Seen, *, sent: bool) -> str:
     return f"{seen.unreadable}; it may contain our change" if sent else seen.unreadable
+
+
+def _as_stored(target: Target, change: Change, values: Fields, found: Fields) -> Fields:
+    """Return the wanted values in the spelling of the server.
+
+    A field that is as before keeps its own: only a server knows whether it would store another
+    spelling. So does that of an undo, which wants exactly what was there before.
+    """
+    if isinstance(change, Restoration):
+        return values
+    return {
+        path: value
+        if deep_equal(found[path], target.before.get(path, ABSENT))
+        else as_stored(path, value, found[path])
+        for path, value in values.items()
+    }
 
 
 def _end_with_wanted(

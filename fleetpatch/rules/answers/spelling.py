@@ -4,14 +4,17 @@
 """
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeAlias
 
 from fleetpatch.model.fields import ABSENT, Path, Value
 
 _QUANTITY: Final = re.compile(
     r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d{1,2})|([KMGTPE]i|[numkMGTPE]?))"
 )
+_CANONICAL: Final = re.compile(r"-?(0|[1-9]\d*)([KMGTPE]i|[numkMGTPE]?|e-?\d+)")
+_LARGEST: Final = frozenset({"E", "Ei"})
 _MAX_QUANTITY_LENGTH: Final = 64
 _UNITS: Final = {
     "": Decimal(1),
@@ -23,20 +26,52 @@ _UNITS: Final = {
 }
 
 
+_Same: TypeAlias = Callable[[Value, Value], bool]
+
+
 def as_spelled(path: Path, wanted: Value, current: Value) -> Value:
-    """Return the wanted value of a field, spelled as a server has spelled it in `current`."""
-    return wanted if path[0] == "metadata" else _as_spelled(wanted, current)
+    """Return the wanted value of a field, spelled as a server has spelled it in `current`.
+
+    The server has accepted the value, so any spelling is its own.
+    """
+    return wanted if path[0] == "metadata" else _as_spelled(wanted, current, is_same_quantity)
 
 
-def _as_spelled(wanted: Value, current: Value) -> Value:
+def as_stored(path: Path, wanted: Value, current: Value) -> Value:
+    """Return the wanted value of a field, spelled as in `current` where that is a server's way.
+
+    Another writer may have written `current`, so only the canonical form of a quantity counts.
+    """
+    return wanted if path[0] == "metadata" else _as_spelled(wanted, current, _is_canonical_for)
+
+
+def _as_spelled(wanted: Value, current: Value, same: _Same) -> Value:
     if wanted in ([], {}) and current is ABSENT:
         return ABSENT
     if isinstance(wanted, dict) and isinstance(current, dict):
-        spelled = {key: _as_spelled(each, current.get(key, ABSENT)) for key, each in wanted.items()}
+        spelled = {
+            key: _as_spelled(each, current.get(key, ABSENT), same) for key, each in wanted.items()
+        }
         return {key: each for key, each in spelled.items() if each is not ABSENT}
     if isinstance(wanted, list) and isinstance(current, list) and len(wanted) == len(current):
-        return [_as_spelled(each, now) for each, now in zip(wanted, current, strict=True)]
-    return current if is_same_quantity(wanted, current) else wanted
+        return [_as_spelled(each, now, same) for each, now in zip(wanted, current, strict=True)]
+    return current if same(wanted, current) else wanted
+
+
+def _is_canonical_for(wanted: Value, current: Value) -> bool:
+    """Return whether `current` is the canonical form of a quantity: the largest unit, no fraction.
+
+    Source: k8s.io/apimachinery, pkg/api/resource, Quantity.
+    """
+    if not (isinstance(current, str) and is_same_quantity(wanted, current)):
+        return False
+    found = _CANONICAL.fullmatch(current)
+    if found is None:
+        return False
+    number, unit = int(found[1]), found[2]
+    if number == 0:
+        return unit == ""
+    return unit in _LARGEST or number % (1024 if unit.endswith("i") else 1000) != 0
 
 
 def is_same_quantity(one: Value, other: Value) -> bool:

@@ -2,61 +2,37 @@
 
 Covered: removals in lists and maps that were not done, after a read and after a 200; defaults that
 a server adds again; lost answers; values of other writers, also in an undo. Left out: the
-comparison itself (test_covering.py), lists that merge by a schema (test_merges.py).
+comparison itself (test_covering.py), lists that merge by a schema (test_merges.py), spelling
+(test_spelling.py).
 """
 
 from typing import Any
 
 import pytest
 
-from fleetpatch.model.change import BodyPatch, Change, PatchType, Restoration
-from fleetpatch.model.fields import ABSENT, Fields, Path, label
+from fleetpatch.model.change import BodyPatch, Change, PatchType
+from fleetpatch.model.fields import ABSENT, Fields
 from fleetpatch.model.outcome import Reason
-from fleetpatch.model.target import Seen
 from fleetpatch.rules.answers.acceptance import after_patch
 from fleetpatch.rules.answers.holding import is_stored
-from fleetpatch.rules.answers.settlement import after_read
-from fleetpatch.rules.answers.steps import End, OnDrift, Send, Step
-from tests.fakes import document, seen_whole, target_with
-from tests.values import replace
-
-L: Path = ("spec", "l")
-S: Path = ("spec", "s")
-MERGE = BodyPatch(PatchType.MERGE, {})
-JSON = BodyPatch(PatchType.JSON, [])
-UNDO = Restoration(whole=True)
+from fleetpatch.rules.answers.steps import End, Send
+from tests.rules.answers.one_field import (
+    BY_OTHER,
+    BY_US,
+    JSON,
+    MERGE,
+    UNDO,
+    L,
+    S,
+    read,
+    reason,
+    seen,
+)
 
 ENV: Any = [{"name": "c", "image": "i", "env": ["A"]}]
 NO_ENV: Any = [{"name": "c", "image": "i"}]
 OTHER: Any = [{"name": "c", "image": "i", "env": ["OTHER"], "args": ["OTHER"]}]
 DEFAULTS: dict[str, Any] = {"imagePullPolicy": "Always", "resources": {}}
-BY_US = [{"manager": "fleetpatch", "fieldsV1": {"f:spec": {"f:l": {}, "f:s": {}}}}]
-BY_OTHER = [{"manager": "kubectl", "fieldsV1": {"f:spec": {"f:l": {}, "f:s": {}}}}]
-
-
-def seen(value: Any, version: str = "11", managed: Any = (), **more: Any) -> Seen:
-    made = document("etl-1", "uid-1", version, spec={"l": value, **more})
-    return replace(seen_whole(made), managed_fields=list(managed))
-
-
-def read(
-    change: Change,
-    before: Any,
-    wanted: Any,
-    now: Seen,
-    *,
-    also: tuple[Fields, Fields] = ({}, {}),
-    sent: bool = True,
-    lost: bool = False,
-) -> Step:
-    target = target_with(seen(before, "10"), {L: before, **also[0]}, {L: wanted, **also[1]})
-    return after_read(
-        target, change, now, matches=True, sent=sent, lost=lost, on_drift=OnDrift.SKIP
-    )
-
-
-def reason(step: Step) -> Reason | None:
-    return step.reason if isinstance(step, End) else None
 
 
 @pytest.mark.parametrize("lost", [True, False])
@@ -341,40 +317,11 @@ def test_a_default_that_a_server_adds_again_is_no_change(default: dict[str, Any]
     assert is_stored(BodyPatch(PatchType.STRATEGIC, {}), L, there, wanted, there)
 
 
-@pytest.mark.parametrize(
-    ("wanted", "stored"),
-    [
-        ({"limits": {"cpu": "1000m"}}, {"limits": {"cpu": "1"}}),
-        ([{"name": "c", "args": []}], [{"name": "c"}]),
-        ([{"cpu": "0.5"}, {"cpu": "1Gi"}], [{"cpu": "500m"}, {"cpu": "1073741824"}]),
-        ({}, ABSENT),
-    ],
-)
-@pytest.mark.parametrize("change", [MERGE, JSON])
-def test_a_200_in_the_spelling_of_the_server_is_patched(
-    change: BodyPatch, wanted: Any, stored: Any
-) -> None:
-    answer = seen([] if stored is ABSENT else stored, s=2)
-    path = ("spec", "none") if stored is ABSENT else L
-
-    ended = after_patch(change, {path: wanted, S: 2}, "10", answer, before={S: 1})
-
-    assert ended.reason is Reason.PATCHED
-
-
-@pytest.mark.parametrize(
-    ("wanted", "stored"),
-    [({"cpu": "1000m"}, {"cpu": "2"}), ([{"args": []}], [{"args": ["x"]}]), (["1"], ["1", "1"])],
-)
-def test_a_200_with_another_amount_is_not_effective(wanted: Any, stored: Any) -> None:
-    ended = after_patch(MERGE, {L: wanted}, "10", seen(stored), before={L: 0})
-
-    assert ended.reason is Reason.NOT_EFFECTIVE
-
-
-def test_a_label_is_stored_as_written() -> None:
-    assert not is_stored(MERGE, label("size"), "1", "1000m", ABSENT)
-    assert is_stored(MERGE, L, "1", "1000m", ABSENT)
+def test_a_list_as_wanted_is_not_sent_again_after_a_lost_answer() -> None:
+    wanted, stored = [{"name": "c", "x": "new"}], [{"name": "c", "x": "new", "n": 1}]
+    for now in (wanted, stored):
+        step = read(MERGE, [{"name": "c"}], wanted, seen(now, managed=BY_US), lost=True)
+        assert reason(step) is Reason.SETTLED_BY_READING
 
 
 def test_a_field_that_another_writer_removed_does_not_show_that_our_patch_was_carried_out() -> None:
