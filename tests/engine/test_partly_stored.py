@@ -10,7 +10,7 @@ import pytest
 from fleetpatch.engine.policy import PatchPolicy
 from fleetpatch.model.answer import Answer, Reply
 from fleetpatch.model.change import FIELD_MANAGER, BodyPatch, MetadataChange, PatchType
-from fleetpatch.model.fields import Json, label
+from fleetpatch.model.fields import ABSENT, Json, label
 from fleetpatch.model.outcome import Reason
 from fleetpatch.rules.planning.undo import values_to_restore
 from tests.engine.scripted import ScriptedPatcher, always_matches
@@ -196,16 +196,19 @@ async def test_a_dry_run_is_not_confirmed_by_a_read() -> None:
     assert (ended.reason, ended.reads) == (Reason.NOT_EFFECTIVE, 0)
 
 
-async def test_a_200_in_the_spelling_of_the_server_is_not_read_again() -> None:
-    spelled: Json = [{"name": "c", "cpu": "1"}]
-    change = BodyPatch(PatchType.MERGE, {"spec": {"l": [{"name": "c", "cpu": "1000m"}]}})
-    planned = seen_whole(document("etl-1", "uid-1", "10", spec={"l": spelled}))
-    target = target_with(planned, {LIST: spelled}, {LIST: change.body["spec"]["l"]})
+async def test_a_200_without_an_empty_map_is_confirmed_by_a_read() -> None:
+    path = ("spec", "m", "d")
+    change = BodyPatch(PatchType.MERGE, {"spec": {"m": {"d": {}}}})
+    planned, now = (
+        seen_whole(document("etl-1", "uid-1", version, spec={"m": fields}))
+        for version, fields in (("10", {"a": 1}), ("11", {"a": 1, "d": {}}))
+    )
+    target = target_with(planned, {path: ABSENT}, {path: {}})
 
     ended = (
         await ScriptedPatcher(PatchPolicy(change, always_matches))
-        .will(Answer(200, planned))
+        .will(Answer(200, planned), reads=(Answer(200, now),))
         .settle(target)
     )
 
-    assert (ended.reason, ended.reads) == (Reason.ALREADY_SET, 0)
+    assert (ended.reason, ended.reads) == (Reason.SETTLED_BY_READING, 1)

@@ -17,7 +17,6 @@ from fleetpatch.rules.answers.covering import is_stored_form
 from fleetpatch.rules.answers.further_fields import is_default
 from fleetpatch.rules.answers.holding import not_stored
 from fleetpatch.rules.answers.merges import may_be_merged
-from fleetpatch.rules.answers.spelling import as_spelled
 from fleetpatch.rules.answers.steps import End, not_effective, unless_same
 
 
@@ -75,7 +74,7 @@ def may_be_stale(values: Fields, known_version: str, seen: Seen, *, before: Fiel
     Then its object is the one that was there before the PATCH, or an older one.
     """
     found = seen.values(values)
-    if all(deep_equal(found[path], as_spelled(path, values[path], found[path])) for path in values):
+    if deep_equal(found, values):
         return False
     return known_version == seen.resource_version or _is_unchanged(found, before)
 
