@@ -13,6 +13,7 @@ from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import ABSENT, Fields, Path, show, show_value
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.target import Seen
+from fleetpatch.rules.answers.attribution import recorded
 from fleetpatch.rules.answers.covering import is_stored_form
 from fleetpatch.rules.answers.further_fields import is_default
 from fleetpatch.rules.answers.holding import not_stored
@@ -57,14 +58,20 @@ def after_patch(
     if missing and not may_be_merged(
         change, missing, found, before, uncertain, untouched=untouched
     ):
-        # Without the version as a guard, another writer may have written the values that are not
-        # as wanted.
-        ours = found if guarded else {path: found[path] for path in found.keys() - missing.keys()}
+        ours = found
+        if not guarded:
+            # Another writer may have written the values that are not as wanted, and what the others
+            # have more than was wanted.
+            stored, _ = recorded(values, found, before, seen, ())
+            ours = {path: stored[path] for path in stored.keys() - missing.keys()}
         wrote = None if dry_run else ours
         return not_effective(missing, found, seen.resource_version, wrote=wrote)
     # A field that was not touched may have moved the version.
     unchanged |= _is_unchanged(found, before)
     detail = _kept(values, found) if unchanged else ""
+    if not (guarded or unchanged):
+        wrote, detail = recorded(values, found, before, seen, ())
+        wrote_other = unless_same(wrote, values)
     return _accepted(seen, wrote_other, detail, unchanged=unchanged, dry_run=dry_run)
 
 

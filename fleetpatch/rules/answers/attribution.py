@@ -23,6 +23,7 @@ from fleetpatch.rules.answers.field_owners import (
     is_written_by_us,
     managers_of,
     other_writer,
+    owns_whole,
 )
 from fleetpatch.rules.answers.further_fields import is_default
 from fleetpatch.rules.answers.holding import Holds, Writers
@@ -62,8 +63,9 @@ def written_by_others(before: Fields, seen: Seen, writers: Writers) -> tuple[Fie
     others = {
         path: (current, other)
         for path, current in seen.values(before).items()
-        if not _has_only(current, before[path])
+        if not deep_equal(current, before[path])
         and (other := other_writer(seen, [path], writers or ()))
+        and (owns_whole(seen, path, other) or not _has_only(current, before[path]))
     }
     if not others:
         return None, ""
@@ -78,8 +80,8 @@ def written_by_others(before: Fields, seen: Seen, writers: Writers) -> tuple[Fie
 def _has_only(current: Value, before: Value) -> bool:
     """Return whether a value has nothing that it did not have before.
 
-    A removal leaves no trace in managedFields, so the owner of what is left did not have to make
-    it.
+    A removal leaves no trace in managedFields, so the owner of a part that is left did not have to
+    make it.
     """
     if isinstance(current, dict) and isinstance(before, dict):
         return all(_has_only(each, before.get(key, ABSENT)) for key, each in current.items())
@@ -164,17 +166,19 @@ def _additions(
     """Return the names of what a field has more than was wanted, and may be another writer's."""
     managers = set(writers or ())
 
-    def is_the_servers(steps: Steps, key: str, value: Json) -> bool:
+    def is_the_servers(steps: Steps, key: str, value: Json, old: Value) -> bool:
+        if is_default(key, value, old) and _has_only(value, old):
+            return True
         # What the server adds when it carries out our PATCH belongs to our manager. A field without
         # an owner may be a webhook's, and some gateways leave out the owners.
         found = managers_of(seen, steps)
-        return managers.issuperset(found) if found else is_default(key, value, ABSENT)
+        return managers.issuperset(found) if found else is_default(key, value, old)
 
     # What is as before is put back by an undo as well, whoever wrote it.
     return [
         key
         for steps, key, value, old in _further(path, current, wanted, before.get(path, ABSENT))
-        if not (deep_equal(value, old) or is_the_servers(steps, key, value))
+        if not (deep_equal(value, old) or is_the_servers(steps, key, value, old))
     ]
 
 
@@ -190,5 +194,14 @@ def _further(
             else:
                 yield (*steps, key), key, each, old.get(key, ABSENT)
     elif isinstance(current, list) and isinstance(wanted, list):
-        for place, (each, entry) in enumerate(zip(current, wanted, strict=False)):
-            yield from _further((*steps, each), each, entry, entry_before(before, entry, place))
+        for place, each in enumerate(current):
+            at, was = (*steps, each), entry_before(before, each, place)
+            if (entry := entry_before(wanted, each, place)) is ABSENT:
+                yield at, _name_of(each, place), each, was
+            else:
+                yield from _further(at, each, entry, was)
+
+
+def _name_of(entry: Json, place: int) -> str:
+    name = entry.get("name") if isinstance(entry, dict) else None
+    return name if isinstance(name, str) else f"entry {place}"

@@ -95,6 +95,11 @@ def is_written_by_us(seen: Seen, path: Path, managers: Collection[str]) -> bool:
     return bool(owners) and all(whole and name in managers for name, whole in owners.items())
 
 
+def owns_whole(seen: Seen, path: Path, manager: str) -> bool:
+    """Return whether a manager owns the field at `path` as one value, so that it has written it."""
+    return _owners(seen.managed_fields, path).get(manager, False)
+
+
 def managers_of(seen: Seen, steps: Steps) -> Collection[str]:
     """Return the managers that own the field at `steps`, or one above or within it.
 

@@ -1,8 +1,9 @@
 """Whose values an object holds, after a PATCH of ours whose answer does not show that.
 
 Covered: what a map or the entry of a list has more than was wanted, by its owner; what an undo then
-does; defaults; objects without managedFields; the same beside a field that has drifted. Left out:
-how managedFields are read (test_field_owners.py).
+does; defaults; removals; objects without managedFields; a field that has drifted beside it; a 200
+to a PATCH without the version as a guard. Left out: how managedFields are read
+(test_field_owners.py).
 """
 
 from typing import Any
@@ -14,6 +15,7 @@ from fleetpatch.model.fields import ABSENT, Fields, Path
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.target import Seen, Target, TargetId
+from fleetpatch.rules.answers.acceptance import after_patch
 from fleetpatch.rules.answers.settlement import after_read
 from fleetpatch.rules.answers.steps import End, OnDrift, Step
 from fleetpatch.rules.planning.undo import compared, draft_of
@@ -127,6 +129,77 @@ def test_defaults_that_came_with_our_patch_are_recorded_and_undone(
     assert isinstance(ended, End)
     assert (ended.reason, ended.detail, ended.wrote) == (Reason.SETTLED_BY_READING, "", {F: now})
     assert undo_of(target, ended, there).ends is None
+
+
+def test_a_default_in_place_of_a_removed_value_is_the_servers_whoever_owns_what_is_left() -> None:
+    before: Any = [{"name": "c", "image": "old", "resources": {"limits": {"cpu": "1"}}}]
+    now = [{**ENTRY, "resources": {}}]
+    managed = owned(IMAGE, {K: {"f:name": {}, "f:resources": {}}})
+    target, there = target_of(before, [ENTRY]), seen(now, managed=managed)
+
+    ended = read(target, there)
+
+    assert isinstance(ended, End)
+    assert (ended.detail, ended.wrote) == ("", {F: now})
+    assert undo_of(target, ended, there).ends is None
+
+
+@pytest.mark.parametrize("theirs", [{}, {"v:1": {}}])
+def test_a_removal_beside_a_field_of_ours_is_ours_unless_another_manager_owns_the_whole(
+    theirs: Any,
+) -> None:
+    """Who owns a list as one value has written it; who owns its entries did not have to."""
+    managed = [
+        owner("fleetpatch", {"f:spec": {"f:s": {}}}, "Update"),
+        owner("kubectl", {"f:spec": {"f:f": theirs}}, "Update"),
+    ]
+    target = target_of([1, 2], [1], ({S: 1}, {S: 3}))
+
+    ended = read(target, seen([1], managed=managed, s=3))
+
+    assert isinstance(ended, End)
+    assert ended.reason is Reason.SETTLED_BY_READING
+    assert ended.replaces == (None if theirs else {F: [1], S: 1})
+    assert bool(ended.detail) is not bool(theirs)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "now", "recorded"),
+    [
+        ({"b": 2}, {"b": 2, "d": 9}, {"b": 2}),
+        ([ENTRY], [{**ENTRY, "d": 9}], [ENTRY]),
+        ([ENTRY], [{**ENTRY, "imagePullPolicy": "Always"}], None),
+        ([ENTRY], [{**ENTRY, "n": 1}], None),
+        ({"b": 2, "l": [ENTRY]}, {"b": 2, "l": [ENTRY], "d": 9}, {"b": 2, "l": [ENTRY]}),
+    ],
+)
+@pytest.mark.parametrize("other", [3, 4])
+def test_a_200_without_the_version_as_a_guard_may_show_what_another_writer_added(
+    wanted: Any, now: Any, recorded: Any, other: int
+) -> None:
+    before = {F: [{"name": "c", "n": 1}], S: 1}
+    values = {F: wanted, S: 3}
+
+    ended = after_patch(MERGE, values, "10", seen(now, s=other), before=before, guarded=False)
+    guarded = after_patch(MERGE, values, "10", seen(now, s=3), before=before)
+
+    kept = now if recorded is None else recorded
+    if other == 3:
+        assert (ended.reason, bool(ended.detail)) == (Reason.PATCHED, recorded is not None)
+        assert {**values, **(ended.wrote or {})}[F] == kept
+    else:
+        assert (ended.reason, ended.wrote) == (Reason.NOT_EFFECTIVE, {F: kept})
+    assert guarded.wrote == {F: now, S: 3}
+
+
+def test_an_entry_of_a_list_that_another_writer_added_is_named() -> None:
+    strategic = BodyPatch(PatchType.STRATEGIC, {})
+    now = [{"name": "c", "image": "new"}, {"name": "theirs"}]
+
+    ended = after_patch(strategic, {F: [ENTRY]}, "10", seen(now), before={F: []}, guarded=False)
+
+    assert (ended.reason, ended.wrote) == (Reason.PATCHED, None)
+    assert ended.detail == f"spec.f also has theirs, {OTHERS}"
 
 
 def test_what_was_there_before_counts_as_ours_whoever_owns_it() -> None:
