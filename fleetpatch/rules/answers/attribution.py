@@ -65,7 +65,7 @@ def written_by_others(before: Fields, seen: Seen, writers: Writers) -> tuple[Fie
         for path, current in seen.values(before).items()
         if not deep_equal(current, before[path])
         and (other := other_writer(seen, [path], writers or ()))
-        and (owns_whole(seen, path, other) or not _has_only(current, before[path]))
+        and (owns_whole(seen, path, other) or not has_only(current, before[path]))
     }
     if not others:
         return None, ""
@@ -77,17 +77,17 @@ def written_by_others(before: Fields, seen: Seen, writers: Writers) -> tuple[Fie
     return {**before, **now}, "; ".join(lines)
 
 
-def _has_only(current: Value, before: Value) -> bool:
+def has_only(current: Value, before: Value) -> bool:
     """Return whether a value has nothing that it did not have before.
 
     A removal leaves no trace in managedFields, so the owner of a part that is left did not have to
     make it.
     """
     if isinstance(current, dict) and isinstance(before, dict):
-        return all(_has_only(each, before.get(key, ABSENT)) for key, each in current.items())
+        return all(has_only(each, before.get(key, ABSENT)) for key, each in current.items())
     if isinstance(current, list) and isinstance(before, list):
         return all(
-            _has_only(each, entry_before(before, each, place)) for place, each in enumerate(current)
+            has_only(each, entry_before(before, each, place)) for place, each in enumerate(current)
         )
     return current is ABSENT or deep_equal(current, before)
 
@@ -167,7 +167,7 @@ def _additions(
     managers = set(writers or ())
 
     def is_the_servers(steps: Steps, key: str, value: Json, old: Value) -> bool:
-        if is_default(key, value, old) and _has_only(value, old):
+        if is_default(key, value, old) and has_only(value, old):
             return True
         # What the server adds when it carries out our PATCH belongs to our manager. A field without
         # an owner may be a webhook's, and some gateways leave out the owners.

@@ -46,6 +46,7 @@ from fleetpatch.model.fields import (
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.answers.attribution import (
+    has_only,
     recorded,
     values_of_ours,
     without,
@@ -165,6 +166,9 @@ _NO_LONGER_MATCHES = End(
 )
 
 
+_REMOVED: Final = "{} owns what is left; who removed the rest is not known, so it is not undone"
+
+
 def _unreadable(seen: Seen, *, sent: bool) -> str:
     return f"{seen.unreadable}; it may contain our change" if sent else seen.unreadable
 
@@ -210,8 +214,13 @@ def _end_by_writer(
     """End a target that holds the change, depending on who wrote the fields that were changed."""
     if writers is None:
         return End(Reason.ALREADY_SET, "", seen.resource_version, wrote)
+    changed = list(changed)
     if other := other_writer(seen, changed, writers):
-        return End(Reason.ALREADY_SET, f"written by {other}", seen.resource_version)
+        is_removal = all(
+            has_only(seen.value(path), target.before.get(path, ABSENT)) for path in changed
+        )
+        detail = _REMOVED.format(other) if is_removal else f"written by {other}"
+        return End(Reason.ALREADY_SET, detail, seen.resource_version)
     replaces, others = written_by_others(target.before, seen, writers)
     detail = "; ".join(filter(None, (detail, others)))
     return End(Reason.SETTLED_BY_READING, detail, seen.resource_version, wrote, replaces)

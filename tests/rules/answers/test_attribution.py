@@ -163,6 +163,21 @@ def test_a_removal_beside_a_field_of_ours_is_ours_unless_another_manager_owns_th
     assert bool(ended.detail) is not bool(theirs)
 
 
+def test_a_removal_alone_has_no_writer_and_is_not_undone() -> None:
+    """The owner of the rest may have been its owner before."""
+    before: Any = [{"name": "c", "image": "i", "env": ["A"]}]
+    now = [{"name": "c", "image": "i"}]
+    managed = owned({}, {K: {"f:name": {}, "f:image": {}}})[1:]
+
+    ended = read(target_of(before, now), seen(now, managed=managed))
+
+    assert isinstance(ended, End)
+    assert (ended.reason, ended.wrote) == (Reason.ALREADY_SET, None)
+    assert ended.detail == (
+        "kubectl owns what is left; who removed the rest is not known, so it is not undone"
+    )
+
+
 @pytest.mark.parametrize(
     ("wanted", "now", "recorded"),
     [
