@@ -159,6 +159,20 @@ async def test_a_wanted_value_of_another_manager_is_not_removed_by_an_undo(
     assert restored == {label("old"): ABSENT}
 
 
+async def test_a_value_that_we_and_another_manager_own_is_not_removed_by_an_undo() -> None:
+    """Our apply shares the value that another manager wrote before it."""
+    change = BodyPatch(PatchType.APPLY, {"metadata": {"labels": {"old": "2", "team": "2"}}})
+    target = planned(change, seen("10", {}, {}))
+    both = {"old": "2", "team": "2"}
+    ours = of_labels("old", "team")
+    now = seen("12", both, {}, kubectl=of_labels("team"), fleetpatch=ours)
+
+    settlement, (_, restored) = await ended(change, target, (), now, in_doubt=True)
+
+    assert settlement.reason is Reason.SETTLED_BY_READING
+    assert restored == {label("old"): ABSENT}
+
+
 CONTAINER = {"name": "c", "image": "x"}
 
 

@@ -22,8 +22,8 @@ from fleetpatch.rules.answers.field_owners import (
     is_owned_by_us,
     is_written_by_us,
     managers_of,
+    other_owner_of_whole,
     other_writer,
-    owns_whole,
 )
 from fleetpatch.rules.answers.further_fields import is_default
 from fleetpatch.rules.answers.holding import Holds, Writers
@@ -60,12 +60,15 @@ def written_by_others(before: Fields, seen: Seen, writers: Writers) -> tuple[Fie
     It wrote its fields before our PATCH, or again after it. So they count as replaced with their
     values of now, and undo leaves them as they are. The text names them.
     """
+    managers = writers or ()
     others = {
         path: (current, other)
         for path, current in seen.values(before).items()
         if not deep_equal(current, before[path])
-        and (other := other_writer(seen, [path], writers or ()))
-        and (owns_whole(seen, path, other) or not has_only(current, before[path]))
+        and (
+            other := other_owner_of_whole(seen, path, managers)
+            or ("" if has_only(current, before[path]) else other_writer(seen, [path], managers))
+        )
     }
     if not others:
         return None, ""

@@ -95,9 +95,13 @@ def is_written_by_us(seen: Seen, path: Path, managers: Collection[str]) -> bool:
     return bool(owners) and all(whole and name in managers for name, whole in owners.items())
 
 
-def owns_whole(seen: Seen, path: Path, manager: str) -> bool:
-    """Return whether a manager owns the field at `path` as one value, so that it has written it."""
-    return _owners(seen.managed_fields, path).get(manager, False)
+def other_owner_of_whole(seen: Seen, path: Path, managers: Collection[str]) -> str:
+    """Return another manager that owns the field at `path` as one value, even beside us; else "".
+
+    It has written the value, or applied the same one. The value may have been there before ours.
+    """
+    whole = (name for name, whole in _owners(seen.managed_fields, path).items() if whole)
+    return min((name for name in whole if name not in {*managers, *_NAMELESS}), default="")
 
 
 def managers_of(seen: Seen, steps: Steps) -> Collection[str]:
