@@ -69,6 +69,11 @@ def _type(parameter: Parameter) -> Callable[[Any], Any]:
     def value(given: Any) -> Any:
         if not isinstance(given, str):
             return given
+        # An unset variable of a shell. The parser refuses empty options.
+        if not given and isinstance(declared := parameter.declared, Argument):
+            raise click.UsageError(
+                f"the argument {declared.metavar} is empty; give a value, or leave it out"
+            )
         try:
             return read(given)
         except ValueError as error:

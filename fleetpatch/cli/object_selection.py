@@ -91,7 +91,7 @@ def _check_changes(verb: str, arguments: ObjectArguments, *, listing: bool) -> N
         raise UsageError(
             f"{last}write KEY=VALUE to set, or KEY- to remove"
             if last
-            else f"missing argument 'KEY=VALUE|KEY-...'; see `fleetpatch {verb} --help`"
+            else f"missing argument 'KEY=VALUE|KEY:=EXPR|KEY-...'; see `fleetpatch {verb} --help`"
         )
 
 

@@ -272,7 +272,7 @@ WorkersOption: TypeAlias = Annotated[
         envvar="FLEETPATCH_WORKERS",
         metavar="N|ADDRESS",
         help="Processes that send the requests: a number, or the scheduler of a Dask cluster"
-        " (tcp://HOST:8786, tls://HOST:8786).",
+        " (tcp://HOST:8786, tls://HOST:8786) [$FLEETPATCH_WORKERS].",
     ),
 ]
 WorkerTimeoutOption: TypeAlias = Annotated[
@@ -291,7 +291,8 @@ MetricsFileOption: TypeAlias = Annotated[
         "--metrics-file",
         metavar="FILE.prom",
         envvar="FLEETPATCH_METRICS_FILE",
-        help="Metrics for node_exporter's textfile collector; a folder has a file for each plan.",
+        help="Metrics for node_exporter's textfile collector; a folder has a file for each plan"
+        " [$FLEETPATCH_METRICS_FILE].",
     ),
 ]
 MetricsListenOption: TypeAlias = Annotated[
@@ -300,7 +301,7 @@ MetricsListenOption: TypeAlias = Annotated[
         "--metrics-listen",
         metavar="ADDR:PORT",
         envvar="FLEETPATCH_METRICS_LISTEN",
-        help="Serve metrics here while the command runs.",
+        help="Serve metrics here while the command runs [$FLEETPATCH_METRICS_LISTEN].",
     ),
 ]
 MetricsPushOption: TypeAlias = Annotated[
@@ -309,7 +310,7 @@ MetricsPushOption: TypeAlias = Annotated[
         "--metrics-push",
         metavar="URL",
         envvar="FLEETPATCH_METRICS_PUSH",
-        help="Push metrics to this Pushgateway.",
+        help="Push metrics to this Pushgateway [$FLEETPATCH_METRICS_PUSH].",
     ),
 ]
 WaitOption: TypeAlias = Annotated[

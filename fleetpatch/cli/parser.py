@@ -16,8 +16,8 @@ import click
 
 from fleetpatch._version import __version__
 from fleetpatch.cli.click_parameters import click_parameter
-from fleetpatch.cli.dry_run import DRY_RUN, DryRun
 from fleetpatch.cli.ending import Ended
+from fleetpatch.cli.kubectl_arguments import as_kubectl_reads
 from fleetpatch.cli.metrics import reporting
 from fleetpatch.cli.parameters import Argument, parameters_of
 from fleetpatch.cli.quiet import muted, unmuted
@@ -55,7 +55,9 @@ def _call(root: click.Group, arguments: list[str]) -> int | None:
         # click exits by itself if the reader of stdout has exited.
         return end.code if isinstance(end.code, int) else None
     except click.UsageError as error:
-        raise UsageError(_one_line(error)) from error
+        ended = UsageError(_one_line(error))
+        _refused(arguments, ended)
+        raise ended from error
     return code
 
 
@@ -68,12 +70,23 @@ def _one_line(error: click.UsageError) -> str:
     """Return in one line what is wrong with the command line, and how to show its help."""
     if isinstance(error, click.NoSuchOption):
         message = f"no such option: {error.option_name}{_similar(error.possibilities or ())}"
+    elif variable := _variable_of(error):
+        message = f"the variable {variable} is not valid: {error.message}"
     else:
         message = " ".join(error.format_message().split()).rstrip(".")
     command = error.ctx.command_path if error.ctx else "fleetpatch"
     # A suggestion ends with a question mark.
     see = f" See `{command} --help`" if message.endswith("?") else f"; see `{command} --help`"
     return f"{message[:1].lower()}{message[1:]}{see}"
+
+
+def _variable_of(error: click.UsageError) -> str:
+    """Return the variable of the environment that a wrong value comes from; empty for none."""
+    if not isinstance(error, click.BadParameter) or error.ctx is None or error.param is None:
+        return ""
+    source = error.ctx.get_parameter_source(error.param.name or "")
+    is_variable = source is click.core.ParameterSource.ENVIRONMENT
+    return str(error.param.envvar) if is_variable else ""
 
 
 def _similar(names: Iterable[str]) -> str:
@@ -246,7 +259,9 @@ class Command(click.Command):
             return super().invoke(ctx)
 
     def _parse(self, ctx: click.Context, args: list[str]) -> list[str]:
-        args = _with_dry_run_values(args, self.params)
+        # A copy: click takes the arguments that it has read out of its list.
+        taking = {name for one in self.params if _takes_value(one) for name in one.opts}
+        args = as_kubectl_reads(args, taking)
         values, _, order = self.make_parser(ctx).parse_args(args=list(args))
         for option in self.params:
             if isinstance(option, click.Option):
@@ -254,43 +269,8 @@ class Command(click.Command):
         return super().parse_args(ctx, args)
 
 
-def _with_dry_run_values(args: list[str], params: Iterable[click.Parameter]) -> list[str]:
-    """Write a bare `--dry-run` as `--dry-run=server`, so that it never takes the next argument.
-
-    As in kubectl, whose option has a value only after `=`.
-    """
-    taking = {name for one in params if not _is_flag(one) for name in one.opts}
-    if DRY_RUN not in taking:
-        return args
-    written: list[str] = []
-    awaits_value = False
-    for position, argument in enumerate(args):
-        if argument == "--" and not awaits_value:
-            return [*written, *args[position:]]
-        if argument == DRY_RUN and not awaits_value:
-            # `--dry-run "$MODE"` with an unset variable: no argument of a verb is empty.
-            if args[position + 1 : position + 2] == [""]:
-                raise UsageError(f"{DRY_RUN} is empty; give a value, or leave the option out")
-            written.append(f"{DRY_RUN}={DryRun.SERVER}")
-            continue
-        awaits_value = not awaits_value and _takes_next(argument, taking)
-        written.append(argument)
-    return written
-
-
-def _is_flag(param: click.Parameter) -> bool:
-    return not isinstance(param, click.Option) or param.is_flag
-
-
-def _takes_next(argument: str, taking: Collection[str]) -> bool:
-    """Report whether the value of an option is the argument after it."""
-    if argument.startswith("--"):
-        return argument in taking
-    # In a group of short options (`-yn`), the first that takes a value takes the rest of the group.
-    for at, letter in enumerate(argument[1:], 2):
-        if argument.startswith("-") and f"-{letter}" in taking:
-            return at == len(argument)
-    return False
+def _takes_value(param: click.Parameter) -> bool:
+    return isinstance(param, click.Option) and not param.is_flag
 
 
 def _refused(args: Sequence[str], error: FleetpatchError) -> None:

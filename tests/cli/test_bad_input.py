@@ -33,7 +33,11 @@ USAGE = [
     ("apply", r"missing argument 'PLAN\|RUN'; see `fleetpatch apply --help`"),
     ("targets", r"missing argument 'RUN'; see `fleetpatch targets --help`"),
     ("label", r"missing argument 'KINDS'; see `fleetpatch label --help`"),
-    ("annotate jobs.batch", r"missing argument 'KEY=VALUE\|KEY-\.\.\.'"),
+    (
+        "apply --dry-run client good.yaml",
+        r"--dry-run has its value after '='; write --dry-run=client",
+    ),
+    ("annotate jobs.batch", r"missing argument 'KEY=VALUE\|KEY:=EXPR\|KEY-\.\.\.'"),
     ("apply good.yaml more", r"unexpected extra argument"),
     ("plan good.yaml --frobnicate", r"no such option: --frobnicate; see `fleetpatch plan --help`"),
     (
@@ -156,6 +160,51 @@ def test_a_wrong_command_line_is_reported_in_one_line(
     assert (ended.code, ended.out) == (2, "")
     assert re.match(r"fleetpatch: [^\n]*\n\Z", ended.err), ended.err
     assert re.search(message, ended.err), ended.err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "plan good.yaml extra -o json",
+        "plan good.yaml -o json --log-max-size abc",
+        "resume -o=json",
+        "targets x -ojson --limit x",
+        "apply good.yaml --rate abc -o json",
+        "aply good.yaml -o json",
+    ],
+)
+def test_a_wrong_command_line_is_an_object_for_programs(call: Caller, line: str) -> None:
+    ended = call(*line.split())
+
+    assert (ended.code, ended.json["causeCode"], ended.json["exitCode"]) == (2, "usage", 2)
+    assert ended.err == f"fleetpatch: {ended.json['cause']}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [(["plan", ""], "PLAN"), (["undo", ""], "RUN"), (["label", "jobs.batch", "", "a=b"], "KEY=")],
+)
+def test_an_empty_argument_is_refused(call: Caller, words: list[str], named: str) -> None:
+    ended = call(*words)
+
+    assert ended.code == 2
+    assert re.match(rf"fleetpatch: the argument .*{named}.* is empty; give a value", ended.err)
+
+
+def test_a_wrong_variable_is_named(call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEETPATCH_WORKERS", "many")
+
+    ended = call("apply", "good.yaml")
+
+    assert ended.code == 2
+    assert ended.err.startswith("fleetpatch: the variable FLEETPATCH_WORKERS is not valid: 'many'")
+
+
+def test_a_short_option_may_have_an_equals_sign_as_for_kubectl(call: Caller) -> None:
+    ways = [call("kinds", *words.split()) for words in ("-o json", "-ojson", "-o=json")]
+
+    assert ways[0].code == 0
+    assert ways[1:] == ways[:1] * 2
 
 
 @pytest.mark.parametrize(("line", "message"), WORDS)

@@ -28,6 +28,7 @@ from fleetpatch.cli.options import (
     existing_file,
 )
 from fleetpatch.cli.parameters import Argument, Option
+from fleetpatch.model.steering import MAX_CONCURRENCY
 
 if TYPE_CHECKING:
     from fleetpatch.report.objects import What
@@ -118,7 +119,13 @@ RateOption: TypeAlias = Annotated[
 ]
 ConcurrencyOption: TypeAlias = Annotated[
     int | None,
-    Option("--concurrency", at_least=1, metavar="N", help="The most requests in flight."),
+    Option(
+        "--concurrency",
+        at_least=1,
+        at_most=MAX_CONCURRENCY,
+        metavar="N",
+        help="The most requests in flight.",
+    ),
 ]
 AllowKeysOption: TypeAlias = Annotated[
     list[str] | None,
