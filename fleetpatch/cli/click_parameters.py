@@ -12,6 +12,8 @@ from fleetpatch.cli.parameters import Argument, Option, Parameter
 def click_parameter(parameter: Parameter) -> click.Parameter:
     """Return the parameter for the parser. Of a list that is empty the function gets None."""
     declared = parameter.declared
+    # None is a value for click: without a default there must be no such argument.
+    default = {} if parameter.is_required else {"default": parameter.default}
     if isinstance(declared, Argument):
         return click.Argument(
             [parameter.name],
@@ -20,6 +22,7 @@ def click_parameter(parameter: Parameter) -> click.Parameter:
             required=parameter.is_required,
             type=_type(parameter),
             callback=_list_or_none if parameter.is_list else None,
+            **default,
         )
     names = [*parameter.names, parameter.name]
     if parameter.is_flag:
@@ -28,11 +31,12 @@ def click_parameter(parameter: Parameter) -> click.Parameter:
         names,
         metavar=declared.metavar or f"<{_type_name(parameter)}>",
         multiple=parameter.is_list,
-        default=parameter.default,
+        required=parameter.is_required,
         type=_type(parameter),
         envvar=declared.envvar,
         callback=_list_or_none if parameter.is_list else None,
         help=_help(parameter, declared),
+        **default,
     )
 
 
@@ -52,13 +56,15 @@ def _type_name(parameter: Parameter) -> str:
 def _help(parameter: Parameter, option: Option) -> str:
     """Return what an option does, and its default and bounds in brackets."""
     notes = []
-    if option.show_default and parameter.default not in {None, ""}:
+    if option.show_default and not parameter.is_required and parameter.default not in {None, ""}:
         notes.append(f"default: {parameter.default}")
     low, high = option.at_least, option.at_most
-    if high is not None:
+    if low is not None and high is not None:
         notes.append(f"{low}<=x<={high}")
     elif low is not None:
         notes.append(f"x>={low}")
+    elif high is not None:
+        notes.append(f"x<={high}")
     return f"{option.help}  [{'; '.join(notes)}]" if notes else option.help
 
 

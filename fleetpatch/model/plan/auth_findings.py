@@ -16,6 +16,15 @@ from fleetpatch.model.plan.problems import Finding, TreePath
 _SECRETS: Final = re.compile(
     r"pass|pwd|secret|token|bearer|key|cred|value|\A[as]k\Z", re.IGNORECASE
 )
+_LETTERS: Final = re.compile(r"[^a-z]")
+_WORDS: Final = frozenset(
+    {
+        *("password", "passwd", "passphrase", "pass", "pwd", "secret", "token", "bearer", "value"),
+        *("key", "apikey", "accesskey", "accesskeyid", "secretkey", "secretaccesskey", "ak", "sk"),
+        *("credential", "credentials", "cred", "creds", "bearertoken", "accesstoken", "authtoken"),
+    }
+)
+"""What people call a secret, in small letters alone."""
 # `passwordEnv` and `tokenFile` are names of places for a secret.
 _NAMES: Final = re.compile(r"(?:env|file)\Z", re.IGNORECASE)
 
@@ -60,7 +69,9 @@ def unknown_key(path: TreePath, value: object, known: Collection[str]) -> Findin
     """Return the finding for an unknown key, the last step of `path`, with its `value`."""
     key = str(path[-1])
     if names_secret(key) and isinstance(value, str | int | float):
-        return secret_written(path, of_key=True)
+        # Placed at the section if the key itself may be the secret.
+        is_word = _LETTERS.sub("", key.lower()) in _WORDS
+        return secret_written(path, of_key=True) if is_word else secret_written(path[:-1])
     close = get_close_matches(key, known, n=1)
     if close:
         return Finding(path, f"is not a key of a plan; did you mean {close[0]}?", of_key=True)

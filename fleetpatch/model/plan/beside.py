@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from fleetpatch import files
-from fleetpatch.model.plan.field_types import DIGEST
+from fleetpatch.model.plan.field_types import is_digest
 
 
 class FileBeside(msgspec.Struct, frozen=True):
@@ -55,8 +55,7 @@ class Folder(msgspec.Struct, frozen=True):
 def problem_of_digest(pinned: object, beside: FileBeside) -> str:
     """Return why the file is not the one that the plan's digest is of, or ''; None allows any."""
     # Another type or text is reported by its section.
-    is_digest = isinstance(pinned, str) and DIGEST.fullmatch(pinned)
-    if not is_digest or pinned == beside.digest:
+    if not is_digest(pinned) or pinned == beside.digest:
         return ""
     return (
         f"{beside.shown} has the digest {beside.digest}: its content has changed; correct the"

@@ -7,7 +7,7 @@ from fleetpatch.model.computed import KEY, Expression, expression_of
 from fleetpatch.model.fields import Json
 from fleetpatch.model.plan.problems import TreePath
 from fleetpatch.model.plan.templates import is_template, problem_of_template
-from fleetpatch.model.plan.value_types import Mistakes, Schema, Text, ValueType
+from fleetpatch.model.plan.value_types import Reader, Schema, Text, ValueType
 
 
 class Computable(ValueType, frozen=True, eq=False):
@@ -15,7 +15,7 @@ class Computable(ValueType, frozen=True, eq=False):
 
     literal: Text
 
-    def read(self, value: Any, path: TreePath, mistakes: Mistakes) -> str | Expression | None:
+    def read(self, value: Any, path: TreePath, reader: Reader) -> str | Expression | None:
         """Return the text or the expression. Raises ValueError."""
         if value is None:
             return None
@@ -23,7 +23,7 @@ class Computable(ValueType, frozen=True, eq=False):
             return expression
         if isinstance(value, dict) and KEY in value:
             raise ValueError(f"an expression is {{{KEY}: TEXT}}: text in quotes, and no other key")
-        return self.literal.read(value, path, mistakes)
+        return self.literal.read(value, path, reader)
 
     def write(self, value: Any) -> Json:
         """Return the text or the expression as a file has it."""

@@ -5,11 +5,11 @@ Each is an annotation for a key of a section: the type in Python, and how a file
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, Final, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, TypeAlias, TypeGuard, TypeVar
 
 from fleetpatch.model import names, patterns, units
 from fleetpatch.model.plan.section import NotEmpty
-from fleetpatch.model.plan.value_types import Other, Parsed, Schema, Text, Whole
+from fleetpatch.model.plan.value_types import Custom, Integer, Parsed, Schema, Text
 from fleetpatch.model.selectors.field_selector import FieldSelector
 from fleetpatch.model.selectors.label_selector import Selector
 from fleetpatch.model.units import Amount, Percent
@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 
 DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
-ListOf: TypeAlias = Annotated[tuple[_T, ...], NotEmpty()]
+NonEmptyList: TypeAlias = Annotated[tuple[_T, ...], NotEmpty()]
 """A list that is not empty."""
 
 PERCENT_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?%$"
@@ -63,31 +63,36 @@ def _write_amount(value: Amount) -> int | str:
     return str(value) if isinstance(value, Percent) else value
 
 
-def amount_type(least: int, problem_of: Callable[[Amount], str | None] | None = None) -> Other:
-    """Make the type of a count of at least `least`, or a percentage."""
+def amount_type(*, zero: str = "") -> Custom:
+    """Make the type of a count or a percentage; `zero` says what is wrong with none at all."""
 
     def read(value: object) -> Amount:
         amount = _read_amount(value)
-        if problem_of and (problem := problem_of(amount)):
-            raise ValueError(problem)
+        if zero and amount == 0:
+            raise ValueError(zero)
         return amount
 
     forms: list[Schema] = [
-        {"type": "integer", "minimum": least},
+        {"type": "integer", "minimum": 1 if zero else 0},
         {"type": "string", "pattern": PERCENT_PATTERN},
     ]
-    return Other(read, _write_amount, keywords={"anyOf": forms})
+    return Custom(read, _write_amount, keywords={"anyOf": forms})
+
+
+def is_digest(value: object) -> TypeGuard[str]:
+    """Report whether a value is the digest of a file, as it is written."""
+    return isinstance(value, str) and DIGEST.fullmatch(value) is not None
 
 
 def _problem_of_digest(text: str) -> str | None:
-    if DIGEST.fullmatch(text):
+    if is_digest(text):
         return None
     return "must be sha256: and 64 hexadecimal digits in lower case"
 
 
 Seconds: TypeAlias = Annotated[float, duration_type()]
 PositiveSeconds: TypeAlias = Annotated[float, duration_type(_more_than_zero)]
-Count: TypeAlias = Annotated[int, Whole(1)]
+Count: TypeAlias = Annotated[int, Integer(1)]
 NonEmptyText: TypeAlias = Annotated[str, text_type(problem_of_empty, minLength=1)]
 
 PerSecond: TypeAlias = Annotated[
@@ -110,7 +115,7 @@ Percentage: TypeAlias = Annotated[
     ),
 ]
 
-CountOrPercentage: TypeAlias = Annotated[Amount, amount_type(0)]
+CountOrPercentage: TypeAlias = Annotated[Amount, amount_type()]
 
 LabelSelector: TypeAlias = Annotated[
     Selector,

@@ -14,16 +14,16 @@ from typing import Any, cast
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.plan.section import Key, Section, SectionType, keys_of
 from fleetpatch.model.plan.value_types import (
-    Body,
-    Choice,
-    Entries,
-    Keyed,
+    AnyMapping,
+    Boolean,
+    Integer,
+    ListOf,
+    MappingOf,
+    OneOf,
     Parsed,
     Schema,
     Text,
-    Truth,
     ValueType,
-    Whole,
 )
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -58,61 +58,69 @@ def _section(section: type[Section], definitions: dict[str, Schema]) -> Schema:
 
 
 def _key(key: Key, docstring: str | None, definitions: dict[str, Schema]) -> Schema:
-    described = _of(key.kind, definitions)
+    described = _of(key.value_type, definitions)
     if docstring is not None:
         described["description"] = docstring
     if not key.is_required and key.default is not None:
         # Editors would insert the default, but an empty value is not valid in a file.
-        default = _all_written(key.kind, key.default)
+        default = _all_written(key.value_type, key.default)
         if default not in ([], {}, ""):
             described["default"] = default
     return described
 
 
-def _all_written(kind: ValueType, value: Any) -> Any:
+def _all_written(value_type: ValueType, value: Any) -> Any:
     """Return what a file may contain for a value, with the defaults of a section."""
-    if not isinstance(kind, SectionType):
-        return kind.write(value)
-    values = ((name, one, getattr(value, one.name)) for name, one in keys_of(kind.section).items())
-    return {name: _all_written(one.kind, item) for name, one, item in values if item is not None}
+    if not isinstance(value_type, SectionType):
+        return value_type.write(value)
+    values = (
+        (name, one, getattr(value, one.name)) for name, one in keys_of(value_type.section).items()
+    )
+    return {
+        name: _all_written(one.value_type, item) for name, one, item in values if item is not None
+    }
 
 
-def _of(kind: ValueType, definitions: dict[str, Schema]) -> Schema:
-    match kind:
+def _of(value_type: ValueType, definitions: dict[str, Schema]) -> Schema:
+    return {**_plain(value_type, definitions), **value_type.keywords}
+
+
+def _plain(value_type: ValueType, definitions: dict[str, Schema]) -> Schema:
+    """Return the schema of a type without its own keywords."""
+    match value_type:
         case SectionType(section=section):
             if section.__name__ not in definitions:
-                definitions[section.__name__] = {}  # so that a section may contain itself
                 definitions[section.__name__] = _section(section, definitions)
             return {"$ref": f"#/$defs/{section.__name__}"}
-        case Entries(item=item, is_not_empty=is_not_empty):
+        case ListOf(item=item, is_not_empty=is_not_empty):
             size = {"minItems": 1} if is_not_empty else {}
             return {"type": "array", "items": _of(item, definitions), **size}
-        case Keyed():
-            return _mapping(kind, definitions)
-        case Body():
+        case MappingOf():
+            return _mapping(value_type, definitions)
+        case AnyMapping():
             return {"type": "object", "additionalProperties": True}
-        case Choice(meanings=meanings):
+        case OneOf(meanings=meanings):
             words = list(meanings)
             return {"type": "string", **({"enum": words} if words[1:] else {"const": words[0]})}
-        case Whole(least=least, most=most):
+        case Integer(least=least, most=most):
             limits = {"minimum": least, "maximum": most}
             return {"type": "integer", **{key: n for key, n in limits.items() if n is not None}}
-        case Truth():
+        case Boolean():
             return {"type": "boolean"}
         case Text() | Parsed():
-            return {"type": "string", **kind.keywords}
-    return dict(kind.keywords)
+            return {"type": "string"}
+    return {}
 
 
-def _mapping(kind: Keyed, definitions: dict[str, Schema]) -> Schema:
-    item, names = _of(kind.item, definitions), dict(kind.key.keywords)
+def _mapping(value_type: MappingOf, definitions: dict[str, Schema]) -> Schema:
+    item, names = _of(value_type.item, definitions), dict(value_type.key.keywords)
     pattern = names.pop("pattern", None)
     rule: Schema = (
         {"patternProperties": {pattern: item}} if pattern else {"additionalProperties": item}
     )
     if names:
         rule["propertyNames"] = names
-    if kind.is_not_empty:
+    if value_type.is_not_empty:
         rule["minProperties"] = 1
     return {"type": "object", **rule}
 

@@ -14,10 +14,10 @@ import msgspec
 from fleetpatch.model.fields import Json
 from fleetpatch.model.names import problem_of_dns_label, problem_of_object_name, show
 from fleetpatch.model.plan.beside import FileBeside, Folder, problem_of_digest
-from fleetpatch.model.plan.field_types import DIGEST
+from fleetpatch.model.plan.field_types import DIGEST, is_digest
 from fleetpatch.model.plan.problems import Finding, Place, Problem, TreePath
 from fleetpatch.model.plan.tree import list_at, mapping_at, sections
-from fleetpatch.model.plan.value_types import Other
+from fleetpatch.model.plan.value_types import Custom
 from fleetpatch.model.plan.yaml.syntax import decode, place_of_byte
 
 LARGEST: Final = 16 * 1024 * 1024
@@ -62,12 +62,11 @@ class ReadList(msgspec.Struct, frozen=True):
 
 
 def _read(value: object) -> ObjectList:
-    # Mistakes within the list are found by `ObjectLists`, which knows their places.
+    # Reader within the list are found by `ObjectLists`, which knows their places.
     match value:
         case dict():
             digest = value.get("digest")
-            is_digest = isinstance(digest, str) and DIGEST.fullmatch(digest)
-            return ObjectList(str(value.get("file", "")), digest if is_digest else None)
+            return ObjectList(str(value.get("file", "")), digest if is_digest(digest) else None)
         case list():
             return ObjectList(entries=tuple(map(str, value)))
         case _:
@@ -82,7 +81,7 @@ def _write(value: ObjectList) -> Json:
 
 Objects: TypeAlias = Annotated[
     ObjectList,
-    Other(
+    Custom(
         _read,
         _write,
         keywords={
@@ -165,7 +164,7 @@ class ObjectLists:
                 what = "is not a key of a list of objects; known here: digest, file"
                 yield Finding((*path, key), what, of_key=True)
         file, digest = section.get("file"), section.get("digest")
-        if "digest" in section and not (isinstance(digest, str) and DIGEST.fullmatch(digest)):
+        if "digest" in section and not is_digest(digest):
             yield Finding((*path, "digest"), "must be sha256: and 64 hexadecimal digits")
         if not isinstance(file, str) or not file:
             yield Finding((*path, "file"), "must name a file with an object on each line")

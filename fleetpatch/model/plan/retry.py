@@ -2,9 +2,9 @@
 
 from typing import Annotated, Final, TypeAlias
 
-from fleetpatch.model.plan.field_types import ListOf, Percentage, PositiveSeconds
+from fleetpatch.model.plan.field_types import NonEmptyList, Percentage, PositiveSeconds
 from fleetpatch.model.plan.section import Arranged, Section
-from fleetpatch.model.plan.value_types import Whole
+from fleetpatch.model.plan.value_types import Integer
 from fleetpatch.model.units import Percent
 
 RETRIED: Final = (408, 425, 429, 503)
@@ -40,7 +40,7 @@ def _problem_of_status(status: int) -> str | None:
 
 
 Statuses: TypeAlias = Annotated[
-    ListOf[Annotated[int, Whole(problem_of=_problem_of_status)]], Arranged(sorted)
+    NonEmptyList[Annotated[int, Integer(problem_of=_problem_of_status)]], Arranged(sorted)
 ]
 """HTTP statuses to retry; their order means nothing, so it does not change the digest."""
 
@@ -48,7 +48,7 @@ Statuses: TypeAlias = Annotated[
 class RetrySection(Section, frozen=True, kw_only=True):
     """When and how often a request is retried."""
 
-    attempts: Annotated[int, Whole(1, 100)] = 6
+    attempts: Annotated[int, Integer(1, 100)] = 6
     """The maximum number of attempts for a target, the first included."""
     deadline: PositiveSeconds | None = None
     """How long a target may take from its first request on, before it fails. Absent: no limit."""

@@ -33,7 +33,7 @@ from fleetpatch.model.plan.field_types import (
     FieldManager,
     LabelKey,
     LabelPattern,
-    ListOf,
+    NonEmptyList,
     NonEmptyText,
     PerSecond,
     PositiveSeconds,
@@ -43,7 +43,7 @@ from fleetpatch.model.plan.retry import RetrySection
 from fleetpatch.model.plan.section import NotEmpty, Section
 from fleetpatch.model.plan.tables.section import Identifier, TableSection
 from fleetpatch.model.plan.targets import ClusterRef, TargetBlock
-from fleetpatch.model.plan.value_types import Whole
+from fleetpatch.model.plan.value_types import Integer
 from fleetpatch.model.plan.verification import VerifySection
 from fleetpatch.model.plan.waves import WavesSection
 from fleetpatch.model.plan.window import WindowSection
@@ -98,7 +98,7 @@ class PatchSection(Section, frozen=True, kw_only=True):
     """Annotations to copy, old key to new key; each object keeps the old annotation, too."""
     merge: Mapping[str, Any] | None = None
     """A JSON merge patch (RFC 7386)."""
-    json_patch: ListOf[Mapping[str, Any]] | None = msgspec.field(default=None, name="json")
+    json_patch: NonEmptyList[Mapping[str, Any]] | None = msgspec.field(default=None, name="json")
     """A JSON Patch (RFC 6902): a list of operations."""
     strategic: Mapping[str, Any] | None = None
     """A strategic merge patch, for built-in kinds of Kubernetes."""
@@ -173,7 +173,7 @@ class PaceSection(Section, frozen=True, kw_only=True):
     """The highest rate of requests, such as 100/s. Absent: no limit."""
     burst: Count | None = None
     """Requests that may be sent at once after a pause; needs a rate. Absent: one second's."""
-    concurrency: Annotated[int | None, Whole(1, 1000)] = None
+    concurrency: Annotated[int | None, Integer(1, 1000)] = None
     """The maximum number of requests in flight. Absent: 128, or 32 if the pace is not adaptive."""
     adaptive: bool = True
     """Adapt to the server's latency and refusals, below these limits."""
@@ -204,9 +204,9 @@ class Plan(Section, frozen=True, kw_only=True):
     """Always Plan."""
     metadata: MetadataSection
     """The plan's name and description."""
-    fleet: ListOf[ClusterRef] = ()
+    fleet: NonEmptyList[ClusterRef] = ()
     """The clusters. Absent: the one of the kubeconfig's current context."""
-    targets: ListOf[TargetBlock]
+    targets: NonEmptyList[TargetBlock]
     """The objects: the union of these blocks."""
     tables: Annotated[Mapping[Identifier, TableSection], NotEmpty()] = {}
     """Tables beside the plan, by the names that expressions give them."""

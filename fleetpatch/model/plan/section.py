@@ -1,9 +1,9 @@
 """The base of all sections of a plan, and how a tree is read into them, and written.
 
 The type of a key follows from the annotation of its attribute: `bool` is a truth value, `str` is
-text, `tuple[X, ...]` a list. Where that does not say enough, the annotation has a `ValueType`, as
-those in `fleetpatch.model.plan.field_types`. None is the default of a key that may be absent; a
-file cannot contain it.
+text, `tuple[X, ...]` a list. The annotation has a `ValueType` where the type in Python does not say
+enough, as those in `fleetpatch.model.plan.field_types`. None is the default of a key that may be
+absent; a file cannot contain it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -29,17 +29,17 @@ from msgspec.structs import FieldInfo, fields, replace
 from fleetpatch.model.fields import Json
 from fleetpatch.model.plan.problems import Finding, TreePath, show_path
 from fleetpatch.model.plan.value_types import (
-    Body,
-    Choice,
-    Entries,
-    Keyed,
-    Mistakes,
+    AnyMapping,
+    Boolean,
+    Integer,
+    ListOf,
+    MappingOf,
+    OneOf,
+    Reader,
     Schema,
     Source,
     Text,
-    Truth,
     ValueType,
-    Whole,
 )
 from fleetpatch.model.plan.value_words import not_a_mapping
 
@@ -75,7 +75,7 @@ class Key(msgspec.Struct, frozen=True):
     """A key of a section: the attribute `name`, and its type; `default` if it may be absent."""
 
     name: str
-    kind: ValueType
+    value_type: ValueType
     default: Any
     is_required: bool
 
@@ -96,27 +96,27 @@ class SectionType(ValueType, frozen=True, eq=False):
 
     section: type[Section]
 
-    def read(self, value: Any, path: TreePath, mistakes: Mistakes) -> Section | None:
+    def read(self, value: Any, path: TreePath, reader: Reader) -> Section | None:
         """Return the section, or None if something in it is not valid."""
         section, known = self.section, keys_of(self.section)
         if not isinstance(value, dict):
-            mistakes.findings.append(section.wrong_type(path, value))
+            reader.findings.append(section.wrong_type(path, value))
             return None
-        before = len(mistakes.findings)
-        mistakes.findings += [
+        before = len(reader.findings)
+        reader.findings += [
             section.unknown_key((*path, key), one) for key, one in value.items() if key not in known
         ]
-        mistakes.findings += [
+        reader.findings += [
             Finding((*path, key), "is missing; add it")
             for key, one in known.items()
             if one.is_required and section.is_missing(key, value)
         ]
         values = {
-            known[key].name: mistakes.read(known[key].kind, one, (*path, key))
+            known[key].name: reader.read(known[key].value_type, one, (*path, key))
             for key, one in value.items()
             if key in known
         }
-        return section(**values) if len(mistakes.findings) == before else None
+        return section(**values) if len(reader.findings) == before else None
 
     def write(self, value: Any) -> Json:
         """Return the keys of the section that do not have their defaults."""
@@ -146,14 +146,14 @@ def _type_of(hint: Any) -> ValueType:
     own = next((one for one in extras if isinstance(one, ValueType)), None)
     if own is not None:
         return own
-    kind = _type_of(inner)
+    value_type = _type_of(inner)
     for extra in extras:
         match extra:
             case NotEmpty():
-                kind = replace(kind, is_not_empty=True)
+                value_type = replace(value_type, is_not_empty=True)
             case Arranged(arrange=arrange):
-                kind = replace(kind, arrange=arrange)
-    return kind
+                value_type = replace(value_type, arrange=arrange)
+    return value_type
 
 
 def _plain_type_of(hint: Any) -> ValueType:
@@ -163,21 +163,21 @@ def _plain_type_of(hint: Any) -> ValueType:
             (only,) = arguments
             return _type_of(only)
         case origin if origin is Literal:
-            return Choice({word: word for word in arguments})
+            return OneOf({word: word for word in arguments})
         case origin if origin is tuple:
-            return Entries(_type_of(arguments[0]))
+            return ListOf(_type_of(arguments[0]))
         case origin if origin is Mapping:
             key, item = arguments
-            return Body() if item is Any else Keyed(_type_of(key), _type_of(item))
+            return AnyMapping() if item is Any else MappingOf(_type_of(key), _type_of(item))
         case section if issubclass(section, Section):
             return SectionType(section)
         case choices if issubclass(choices, Enum):
-            return Choice({one.value: one for one in choices})
+            return OneOf({one.value: one for one in choices})
     return _BY_CLASS[hint]()
 
 
 _BY_CLASS: Final[Mapping[type, type[ValueType]]] = MappingProxyType(
-    {str: Text, bool: Truth, int: Whole}
+    {str: Text, bool: Boolean, int: Integer}
 )
 
 
@@ -185,9 +185,9 @@ def read_section(
     section: type[S], tree: Json, source: Source
 ) -> tuple[S | None, tuple[Finding, ...]]:
     """Return the section that a tree is, or None and all mistakes in it."""
-    mistakes = Mistakes(source)
-    found = mistakes.read(SectionType(section), tree, ())
-    return found, tuple(mistakes.findings)
+    reader = Reader(source)
+    found = reader.read(SectionType(section), tree, ())
+    return found, tuple(reader.findings)
 
 
 def section_of(section: type[S], tree: Json) -> S:
@@ -202,7 +202,7 @@ def tree_of(section: Section) -> dict[str, Json]:
     """Return the keys of a section that do not have their defaults, as a file has them."""
     values = ((key, one, getattr(section, one.name)) for key, one in keys_of(type(section)).items())
     return {
-        key: one.kind.write(value)
+        key: one.value_type.write(value)
         for key, one, value in values
         if one.is_required or value != one.default
     }

@@ -16,7 +16,7 @@ from fleetpatch.model.plan.field_types import (
     CelText,
     DnsLabel,
     LabelSelector,
-    ListOf,
+    NonEmptyList,
     ObjectFieldSelector,
     text_type,
 )
@@ -76,11 +76,11 @@ class ClusterRef(Section, frozen=True, kw_only=True):
 class TargetBlock(Section, frozen=True, kw_only=True):
     """A selection of objects. A plan's targets are the union of its blocks, each object once."""
 
-    kinds: ListOf[Kind]
+    kinds: NonEmptyList[Kind]
     """Resources, as resource, resource.group, singular or short name: jobs.batch, tfjobs, vcjob."""
-    namespaces: ListOf[NamespacePattern] = ()
+    namespaces: NonEmptyList[NamespacePattern] = ()
     """Names and globs; ! in front excludes. Absent: all namespaces."""
-    names: ListOf[ObjectName] = ()
+    names: NonEmptyList[ObjectName] = ()
     """Names of objects. Absent: all that the selectors match."""
     objects: Objects | None = None
     """Objects by namespace/name or cluster/namespace/name: a list, or {file: FILE}, one a line."""
@@ -91,7 +91,7 @@ class TargetBlock(Section, frozen=True, kw_only=True):
     where: CelText | None = None
     """A CEL expression over each listed object; only those for which it is true are targets."""
 
-    dependents: ListOf[Kind] = ()
+    dependents: NonEmptyList[Kind] = ()
     """Kinds of which also those objects are targets that the selected ones own, at any depth."""
 
     def with_digest(self, digest: str) -> Self:

@@ -1,10 +1,10 @@
 """The types of values in a plan file: each reads a value and writes it.
 
-A reader raises ValueError (or SelectorError) with a sentence for people. `Mistakes` adds the place,
+A reader raises ValueError (or SelectorError) with a sentence for people. `Reader` adds the place,
 and goes on with the next value, so that all mistakes of a plan are found at once.
 
-pydantic does the same, but importing it and building its models take a fifth of the CPU time of a
-command's start (docs/benchmarks.md).
+pydantic does the same, but importing it and building its models take a fourth of the instructions
+of a command's start (docs/decisions/lean-start.md).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -47,10 +47,10 @@ class ValueType(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     takes_null: bool = False
     keywords: Schema = {}
 
-    def read(self, value: Any, path: TreePath, mistakes: "Mistakes") -> Any:
+    def read(self, value: Any, path: TreePath, reader: "Reader") -> Any:
         """Return a value as Python has it. Raises ValueError if it is not valid as a whole.
 
-        What is wrong within it is added to `mistakes`; then the result has no meaning.
+        What is wrong within it is added to `reader`; then the result has no meaning.
         """
         raise NotImplementedError
 
@@ -59,20 +59,22 @@ class ValueType(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         return value
 
 
-class Mistakes:
+class Reader:
     """Reads values, and collects what is wrong with them; `source` shows how they were written."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.findings: list[Finding] = []
 
-    def read(self, kind: ValueType, value: Any, path: TreePath, *, of_key: bool = False) -> Any:
+    def read(
+        self, value_type: ValueType, value: Any, path: TreePath, *, of_key: bool = False
+    ) -> Any:
         """Return a value as Python has it; one that is not valid adds a finding instead."""
-        if value is None and not kind.takes_null:
+        if value is None and not value_type.takes_null:
             self.findings.append(Finding(path, NO_VALUE, of_key=of_key))
             return None
         try:
-            return kind.read(value, path, self)
+            return value_type.read(value, path, self)
         except SelectorError as error:
             # It knows its column, so the problem is placed within the selector.
             what = f"column {error.column} of the selector: {error.what}"
@@ -88,13 +90,11 @@ class Text(ValueType, frozen=True, eq=False):
     problem_of: ProblemOf | None = None
     is_quoted: bool = True
 
-    def read(self, value: Any, path: TreePath, mistakes: Mistakes) -> str:
+    def read(self, value: Any, path: TreePath, reader: Reader) -> str:
         """Return the text. Raises ValueError."""
         if not isinstance(value, str):
             raise ValueError(  # noqa: TRY004 - what readers raise
-                not_text(value, mistakes.source(path))
-                if self.is_quoted
-                else not_text_unquoted(value)
+                not_text(value, reader.source(path)) if self.is_quoted else not_text_unquoted(value)
             )
         return _checked(value, self.problem_of)
 
@@ -107,7 +107,7 @@ class Parsed(ValueType, frozen=True, eq=False):
     form: str
     problem_of: ProblemOf | None = None
 
-    def read(self, value: Any, path: TreePath, mistakes: Mistakes) -> Any:  # noqa: ARG002
+    def read(self, value: Any, path: TreePath, reader: Reader) -> Any:  # noqa: ARG002
         """Return the meaning of the text. Raises ValueError."""
         if not isinstance(value, str):
             raise ValueError(f"must be {self.form}")  # noqa: TRY004
@@ -118,14 +118,14 @@ class Parsed(ValueType, frozen=True, eq=False):
         return self.render(value)
 
 
-class Whole(ValueType, frozen=True, eq=False):
+class Integer(ValueType, frozen=True, eq=False):
     """A whole number from `least` to `most`."""
 
     least: int | None = None
     most: int | None = None
     problem_of: ProblemOf | None = None
 
-    def read(self, value: Any, path: TreePath, mistakes: Mistakes) -> int:  # noqa: ARG002
+    def read(self, value: Any, path: TreePath, reader: Reader) -> int:  # noqa: ARG002
         """Return the number. Raises ValueError."""
         # A bool is an int in Python, but `true` is not a number.
         if not isinstance(value, int) or isinstance(value, bool):
@@ -138,10 +138,10 @@ class Whole(ValueType, frozen=True, eq=False):
         return _checked(value, self.problem_of)
 
 
-class Truth(ValueType, frozen=True, eq=False):
+class Boolean(ValueType, frozen=True, eq=False):
     """True or false."""
 
-    def read(self, value: Any, path: TreePath, mistakes: Mistakes) -> bool:  # noqa: ARG002
+    def read(self, value: Any, path: TreePath, reader: Reader) -> bool:  # noqa: ARG002
         """Return the value. Raises ValueError."""
         if not isinstance(value, bool):
             raise ValueError(  # noqa: TRY004
@@ -150,12 +150,12 @@ class Truth(ValueType, frozen=True, eq=False):
         return value
 
 
-class Choice(ValueType, frozen=True, eq=False):
+class OneOf(ValueType, frozen=True, eq=False):
     """One of several words; `meanings` has the value of each word in Python."""
 
     meanings: Mapping[str, Any]
 
-    def read(self, value: Any, path: TreePath, mistakes: Mistakes) -> Any:  # noqa: ARG002
+    def read(self, value: Any, path: TreePath, reader: Reader) -> Any:  # noqa: ARG002
         """Return what the word means. Raises ValueError."""
         if isinstance(value, str) and value in self.meanings:
             return self.meanings[value]
@@ -171,75 +171,74 @@ class Choice(ValueType, frozen=True, eq=False):
         return next(word for word, meaning in self.meanings.items() if meaning == value)
 
 
-class Entries(ValueType, frozen=True, eq=False):
+class ListOf(ValueType, frozen=True, eq=False):
     """A list, as a tuple; `arrange` puts entries into an order if theirs has no meaning."""
 
     item: ValueType
     is_not_empty: bool = False
     arrange: Callable[[Sequence[Any]], Sequence[Any]] = tuple
 
-    def read(self, value: Any, path: TreePath, mistakes: Mistakes) -> tuple[Any, ...]:
+    def read(self, value: Any, path: TreePath, reader: Reader) -> tuple[Any, ...]:
         """Return the entries. Raises ValueError."""
         if not isinstance(value, list | tuple):
             what = f"must be a list, not {type_name(value)}"
             raise ValueError(f"{what}; begin each entry with '- ', or use [...]")  # noqa: TRY004
         if self.is_not_empty and not value:
             raise ValueError(_NO_ENTRY)
-        before = len(mistakes.findings)
-        entries = tuple(mistakes.read(self.item, one, (*path, at)) for at, one in enumerate(value))
-        return tuple(self.arrange(entries)) if len(mistakes.findings) == before else ()
+        before = len(reader.findings)
+        entries = tuple(reader.read(self.item, one, (*path, at)) for at, one in enumerate(value))
+        return tuple(self.arrange(entries)) if len(reader.findings) == before else ()
 
     def write(self, value: Any) -> Json:
         """Return a list of what is written of the entries."""
         return [self.item.write(one) for one in value]
 
 
-class Keyed(ValueType, frozen=True, eq=False):
+class MappingOf(ValueType, frozen=True, eq=False):
     """A mapping whose keys people choose."""
 
     key: ValueType
     item: ValueType
     is_not_empty: bool = False
 
-    def read(self, value: Any, path: TreePath, mistakes: Mistakes) -> dict[str, Any]:
+    def read(self, value: Any, path: TreePath, reader: Reader) -> dict[str, Any]:
         """Return the mapping. Raises ValueError."""
         if not isinstance(value, dict):
             raise ValueError(not_a_mapping(value))  # noqa: TRY004
         if self.is_not_empty and not value:
             raise ValueError(_NO_ENTRY)
         for key in value:
-            mistakes.read(self.key, key, (*path, key), of_key=True)
-        return {key: mistakes.read(self.item, one, (*path, key)) for key, one in value.items()}
+            reader.read(self.key, key, (*path, key), of_key=True)
+        return {key: reader.read(self.item, one, (*path, key)) for key, one in value.items()}
 
     def write(self, value: Any) -> Json:
         """Return the mapping with what is written of its values."""
         return {key: self.item.write(one) for key, one in value.items()}
 
 
-class Body(ValueType, frozen=True, eq=False):
+class AnyMapping(ValueType, frozen=True, eq=False):
     """A mapping with any contents."""
 
-    def read(self, value: Any, path: TreePath, mistakes: Mistakes) -> Mapping[str, Json]:  # noqa: ARG002
+    def read(self, value: Any, path: TreePath, reader: Reader) -> Mapping[str, Json]:  # noqa: ARG002
         """Return the mapping. Raises ValueError."""
         if not isinstance(value, dict):
             raise ValueError(not_a_mapping(value))  # noqa: TRY004
         return value
 
 
-class Other(ValueType, frozen=True, eq=False):
+class Custom(ValueType, frozen=True, eq=False):
     """What no other type covers; `keywords` are all of its JSON Schema."""
 
     reader: Callable[[Any], Any]
-    writer: Callable[[Any], Any]
+    writer: Callable[[Any], Json]
 
-    def read(self, value: Any, path: TreePath, mistakes: Mistakes) -> Any:  # noqa: ARG002
+    def read(self, value: Any, path: TreePath, reader: Reader) -> Any:  # noqa: ARG002
         """Return what the reader makes of the value. Raises ValueError."""
         return self.reader(value)
 
     def write(self, value: Any) -> Json:
         """Return what the writer makes of the value."""
-        result: Json = self.writer(value)
-        return result
+        return self.writer(value)
 
 
 def _checked(value: T, problem_of: ProblemOf | None) -> T:

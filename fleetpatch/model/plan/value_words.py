@@ -10,7 +10,7 @@ def not_a_mapping(value: Any) -> str:
 
 def not_text(value: Any, written: str | None) -> str:
     """Say that a value is not text, as it was written."""
-    if isinstance(value, dict | list):
+    if isinstance(value, dict | list | tuple):
         return f"must be text, not {type_name(value)}"
     shown = written if written is not None else str(value)
     return f'must be text, and {shown} is {type_name(value)}; put it in quotes: "{shown}"'
@@ -18,7 +18,7 @@ def not_text(value: Any, written: str | None) -> str:
 
 def not_text_unquoted(value: Any) -> str:
     """Say that a value is not text, without the value, which may be a secret."""
-    quotes = "" if isinstance(value, dict | list) else "; put it in quotes"
+    quotes = "" if isinstance(value, dict | list | tuple) else "; put it in quotes"
     return f"must be text, not {type_name(value)}{quotes}"
 
 
@@ -33,6 +33,8 @@ def type_name(value: Any) -> str:
             return "a fraction"
         case str():
             return "text"
-        case list():
+        case list() | tuple():
             return "a list"
+        case None:
+            return "no value"
     return "a mapping"

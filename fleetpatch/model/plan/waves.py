@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from fleetpatch.model.fields import Json
 from fleetpatch.model.plan.field_types import (
     LabelSelector,
-    ListOf,
+    NonEmptyList,
     ObjectFieldSelector,
     PositiveSeconds,
     Seconds,
@@ -22,14 +22,10 @@ from fleetpatch.model.selectors.field_selector import FieldSelector
 from fleetpatch.model.selectors.label_selector import Selector
 from fleetpatch.model.units import Amount
 
-
-def _problem_of_size(size: Amount) -> str | None:
-    if size == 0:
-        return "is a wave without targets; write 1 or more, or a percentage such as 10%"
-    return None
-
-
-WaveSize: TypeAlias = Annotated[Amount, amount_type(1, _problem_of_size)]
+WaveSize: TypeAlias = Annotated[
+    Amount,
+    amount_type(zero="is a wave without targets; write 1 or more, or a percentage such as 10%"),
+]
 
 _CONDITION: Final = r"^[A-Za-z][-A-Za-z0-9_./]*(=(True|False|Unknown))?$"
 """A condition type (metav1.Condition) and one of the three statuses of conditions."""
@@ -53,11 +49,11 @@ Condition: TypeAlias = Annotated[
 class CheckSection(Section, frozen=True, kw_only=True):
     """The check before the next wave: a command exits with 0, or objects have a condition."""
 
-    command: ListOf[str] | None = None
+    command: NonEmptyList[str] | None = None
     """A program and its arguments, run on the machine of fleetpatch, without a shell."""
-    kinds: ListOf[Kind] = ()
+    kinds: NonEmptyList[Kind] = ()
     """The kinds of the objects to check, in every cluster. Absent: those of the plan's targets."""
-    namespaces: ListOf[NamespacePattern] = ()
+    namespaces: NonEmptyList[NamespacePattern] = ()
     """Names and globs; ! in front excludes. Absent: all namespaces."""
     selector: LabelSelector = Selector()
     """Which objects, as for kubectl -l."""
@@ -72,7 +68,7 @@ class CheckSection(Section, frozen=True, kw_only=True):
 class WavesSection(Section, frozen=True, kw_only=True):
     """A run in steps, with pauses between them."""
 
-    sizes: ListOf[WaveSize]
+    sizes: NonEmptyList[WaveSize]
     """The targets of each wave, as counts or percentages of all; the last size repeats."""
     pause: Seconds = 0.0
     """The pause after the last success of each wave except the last wave."""
@@ -90,7 +86,7 @@ _CHECK: Final = ("waves", "check")
 def check_waves(tree: Json) -> Iterator[Finding]:
     """Find keys that cannot be combined in the check between waves."""
     waves = mapping_at(tree, ("waves",))
-    # No check is allowed; a check of another type is reported by its section.
+    # `check` may be absent; one of another type is reported by its section.
     if not isinstance(waves.get("check"), dict):
         return
     check = mapping_at(tree, _CHECK)

@@ -1,7 +1,7 @@
 """The plan's `window`: when a run may send patches.
 
 The section contains one opening itself, or several in its `any`; `check_window` finds keys that
-cannot be combined. Other floors only use the `fleetpatch.model.window.Window` made from it.
+cannot be combined. Custom floors only use the `fleetpatch.model.window.Window` made from it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ from fleetpatch.model import window
 from fleetpatch.model.cron import Schedule
 from fleetpatch.model.cron_warnings import warnings
 from fleetpatch.model.fields import Json
-from fleetpatch.model.plan.field_types import ListOf, Seconds, duration_type, text_type
+from fleetpatch.model.plan.field_types import NonEmptyList, Seconds, duration_type, text_type
 from fleetpatch.model.plan.problems import Finding
 from fleetpatch.model.plan.section import Arranged, Section
 from fleetpatch.model.plan.tree import mapping_at, sections
@@ -114,11 +114,11 @@ class WindowSection(Section, frozen=True, kw_only=True):
     """When it opens: a cron expression of five fields."""
     lasts: Lasting | None = None
     """How long it stays open, in elapsed time, even if local time changes meanwhile."""
-    any_of: ListOf[OpeningSection] | None = msgspec.field(default=None, name="any")
+    any_of: NonEmptyList[OpeningSection] | None = msgspec.field(default=None, name="any")
     """Instead of opens and lasts: several openings; it is open while any of them is."""
     timezone: TimeZone = "UTC"
     """The IANA time zone of openings and blackouts, such as Asia/Shanghai."""
-    blackouts: Annotated[ListOf[Blackout], Arranged(_sorted)] = ()
+    blackouts: Annotated[NonEmptyList[Blackout], Arranged(_sorted)] = ()
     """Days on which nothing is sent, as 2026-12-24 or 2026-12-31..2027-01-02."""
     drain: Seconds | None = None
     """How long before closing requests stop. Absent: 10s, or a tenth of lasts if that is less."""

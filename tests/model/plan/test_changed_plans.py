@@ -58,13 +58,16 @@ def change(tree: Any, choose: random.Random) -> None:
             tree[last] = value
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(8))
 def test_a_changed_plan_is_read_or_refused(seed: int) -> None:
-    choose = random.Random(seed)
-    for _ in range(20):
+    choose, read_again = random.Random(seed), 0
+    for _ in range(100):
         tree = deepcopy(choose.choice(TREES))
         for _ in range(choose.choice((1, 1, 2, 5))):
             change(tree, choose)
         with suppress(PlanError):
             plan = parse_plan(json.dumps(tree), "plan.yaml").plan
             assert restore(canonical(plan)) == plan
+            read_again += 1
+
+    assert 0 < read_again < 50

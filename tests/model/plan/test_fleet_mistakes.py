@@ -120,6 +120,14 @@ def test_a_secret_in_the_plan_is_refused_with_the_way_out(auth: str, words: str)
     assert re.match(rf"plan.yaml:{LINE - 1}:\d+: fleet\[0\]\.auth", problem)
 
 
+@pytest.mark.parametrize("key", ["hunter2S3cretToken", "my-pass-4711", "Bearer.eyJhbGciOi"])
+def test_a_key_that_may_be_the_secret_itself_is_not_repeated(key: str) -> None:
+    (problem,) = problems_of(on_cci(auth=f"{{token: {{{key}: 1}}}}"))
+
+    assert "fleet[0].auth.token: secrets do not belong in a plan file" in problem
+    assert key not in problem
+
+
 PLACES = (
     "auth: {}",
     "auth: {{token: {}}}",

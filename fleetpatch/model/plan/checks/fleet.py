@@ -32,7 +32,7 @@ def check_fleet(tree: Json) -> Iterator[Finding]:
 
 
 def _has_kubeconfig(cluster: dict[str, Json]) -> bool:
-    # The shape reports an unknown provider; here it counts as the default.
+    # Its section reports an unknown provider; here it counts as the default.
     name = cluster.get("provider")
     return all(provider.has_kubeconfig for provider in PROVIDERS.values() if provider.name == name)
 

@@ -1,7 +1,7 @@
 """Find protected and invalid keys of labels and annotations that a patch writes, in any form.
 
-Only patch bodies are checked for invalid keys and values; the models check the other parts. A patch
-that writes a whole map is found elsewhere (`documents`, `operations`).
+Only patch bodies are checked for invalid keys and values; the sections check the other parts. A
+patch that writes a whole map is found elsewhere (`documents`, `operations`).
 """
 
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ class _Written(msgspec.Struct, frozen=True):
 def check_keys(tree: Json) -> Iterator[Finding]:
     """Find protected keys that the patch writes, and keys and values that are not valid."""
     allowed = {key for _, key in texts_at(tree, ("guards", "allowKeys"))}
-    # The models have checked the form of these keys already.
+    # The sections have checked the form of these keys already.
     for one in (*_set(tree), *_moved(tree)):
         yield from _protected(one, allowed)
     for one in (*_in_documents(tree), *_in_operations(tree)):

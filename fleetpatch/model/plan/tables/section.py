@@ -78,7 +78,7 @@ class TablesRead:
         self.problems: list[Placed] = []
         for name, section in mapping_at(tree, ("tables",)).items():
             match section:
-                # Other types are reported by its section.
+                # Custom types are reported by its section.
                 case {"file": str(file), "key": str(key)} if key and is_table(file):
                     self.findings += self._read(name, file, key, section, folder)
 
