@@ -5,17 +5,18 @@ kept if it is unfinished, or if it changed something that was not put back. An u
 as the run that it has undone: otherwise that run would seem not to be undone.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
 
+from fleetpatch.campaign.running.related_runs import related_to
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.errors import Locked, Refused, UsageError
 from fleetpatch.journal import flock, queries, sqlite_file
 from fleetpatch.journal.runfile import RunFile
-from fleetpatch.journal.runs import campaigns, catalog, folders, heartbeat, run_names
+from fleetpatch.journal.runs import catalog, folders, heartbeat
 from fleetpatch.journal.runs.campaigns import Campaign
 from fleetpatch.journal.runs.catalog import RunEntry
 from fleetpatch.journal.runs.planning_order import in_planning_order
@@ -44,7 +45,8 @@ def forget(
     `older_than` (seconds) and `keep` (the newest ones of each campaign) leave runs out. A run that
     must be kept is kept with its reason; if it was named itself, nothing is removed at all and
     Refused is raised. `force` removes any run but one that is being carried out or undone. Raises
-    Locked for such a run, and without `force` for one that was carried out or undone meanwhile.
+    Locked for such a run, for one whose undo has begun meanwhile, and without `force` for one that
+    was carried out meanwhile. Runs and undos that lie in other folders are taken into account.
     """
     named, of_campaigns = _selected(found, keep)
     if older_than is not None:
@@ -55,7 +57,7 @@ def forget(
         )
     selected = {entry.path: entry for entry in (*named, *of_campaigns)}
     _refuse_foreign(selected.values(), settings.runs)
-    known = _related(list(selected.values()))
+    known = related_to(list(selected.values()), settings.runs).entries
     reasons = {} if force else _reasons(list(selected.values()), known)
     if refused := [one for one in named if one.path in reasons]:
         why = "; ".join(f"{one.run}: {reasons[one.path]}" for one in refused)
@@ -67,8 +69,10 @@ def forget(
         for entry in _with_undos(removable, known):
             heartbeat.refuse_elsewhere(entry.path)
             stack.enter_context(flock.hold(flock.beside(entry.path), str(entry.path)))
-            # A session may have begun and ended since the file was read, before the lock.
-            if not force and catalog.read_entry(entry.path) != entry:
+            # A session may have begun and ended since the file was read, before the lock. It may
+            # be that of an undo, which goes on without the lock of the run.
+            now = catalog.read_entry(entry.path)
+            if now.undone_by != entry.undone_by or (not force and now != entry):
                 raise Locked(
                     f"{entry.path}: was in use a moment ago; nothing was removed: try again"
                 )
@@ -100,27 +104,19 @@ def _refuse_foreign(entries: Iterable[RunEntry], runs: Path) -> None:
             raise UsageError(f"{entry.problem}; nothing was removed")
 
 
-def _related(selected: Sequence[RunEntry]) -> list[RunEntry]:
-    """Read all runs and undos of the campaigns of these runs."""
-    parents = {entry.path.parent for entry in selected}
-    names = {run_names.without_undo(campaigns.name_of(entry.run)) for entry in selected}
-    related = [campaigns.read(parent, name) for parent in parents for name in sorted(names)]
-    return [entry for one in related for entry in (*one.undos, *one.runs)]
-
-
-def _with_undos(removable: Sequence[RunEntry], known: Sequence[RunEntry]) -> list[RunEntry]:
+def _with_undos(removable: Sequence[RunEntry], known: Mapping[str, RunEntry]) -> list[RunEntry]:
     """Return runs together with their unfinished undos, which need them as long as they go on."""
     paths, runs = {one.path for one in removable}, {one.run for one in removable}
-    undos = [one for one in known if one.is_unfinished and one.undo_of in runs]
+    undos = [one for one in known.values() if one.is_unfinished and one.undo_of in runs]
     return [*removable, *(one for one in undos if one.path not in paths)]
 
 
-def _reasons(selected: Sequence[RunEntry], known: Sequence[RunEntry]) -> dict[Path, str]:
-    """Say for each run that must be kept why; `known` are the runs of their campaigns."""
-    tree = UndoTree(known)
+def _reasons(selected: Sequence[RunEntry], known: Mapping[str, RunEntry]) -> dict[Path, str]:
+    """Say for each run that must be kept why; `known` are all that they are related to."""
+    tree = UndoTree(known.values())
     places = {one.run: place for place, one in enumerate(in_planning_order(selected))}
     found = dict[Path, str]()
-    staying = {entry.run for entry in known} - places.keys()
+    staying = known.keys() - places.keys()
     # A run before its undos, which are kept as long as it is: else it would seem not to be undone.
     for entry in sorted(selected, key=lambda one: places[one.run]):
         if why := _reason(entry, tree) or _reason_of_undo(entry, staying):

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import pytest
 from msgspec.structs import replace
 
-from fleetpatch.journal import flock
+from fleetpatch.journal import flock, meta
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import catalog, run_names
 from fleetpatch.model.run import RunState
@@ -194,6 +194,16 @@ def test_an_undo_is_kept_as_long_as_the_run_that_it_has_undone(
     assert gone(runs, undo)
 
 
+def test_the_name_of_a_plan_may_begin_like_that_of_an_undo(
+    call: Caller, made: Made, runs: Path
+) -> None:
+    run = made("undo-paint", 2)
+    made("undo-paint", 1, undo_of=run)
+
+    assert call("forget", run).code == 0
+    assert gone(runs, run)
+
+
 def test_of_a_plan_what_is_over_goes_and_what_is_needed_stays(
     call: Caller, made: Made, runs: Path
 ) -> None:
@@ -243,6 +253,66 @@ def test_a_run_that_is_being_undone_is_never_removed(
 
     assert call("forget", run, "--force").code == 0
     assert listed(call) == [undo]
+
+
+@pytest.fixture
+def undo_elsewhere(made: Made, runs: Path, tmp_path: Path) -> tuple[str, Path]:
+    """A run, and the file of its undo in another folder; each file notes the other one."""
+    run = made("paint", 2)
+    of = catalog.run_path(runs, run)
+    undo = catalog.run_path(runs, made("paint", 1, RunState.RUNNING, undo_of=run))
+    elsewhere = tmp_path / "elsewhere" / "my.run"
+    elsewhere.parent.mkdir()
+    undo.rename(elsewhere)
+    with RunFile.open(elsewhere, write=True) as journal, journal.database.transaction():
+        meta.note_file_of_undone(journal.database, of)
+    with RunFile.open(of, write=True) as journal:
+        journal.note_undo(undo.stem, in_part=True, run_file=elsewhere)
+    return run, elsewhere
+
+
+def test_a_run_that_is_being_undone_from_another_folder_is_never_removed(
+    call: Caller, undo_elsewhere: tuple[str, Path]
+) -> None:
+    run, undo = undo_elsewhere
+
+    with flock.hold(flock.beside(undo), "the undo"):
+        refused = call("forget", run, "--force")
+
+    assert (refused.code, f"{undo}: process" in refused.err) == (6, True), refused.err
+    assert listed(call) == [run]
+
+
+def test_an_undo_in_another_folder_is_kept_as_long_as_its_run(
+    call: Caller, undo_elsewhere: tuple[str, Path]
+) -> None:
+    run, undo = undo_elsewhere
+    with RunFile.open(undo, write=True) as journal:
+        journal.set_state(RunState.FINISHED)
+
+    kept = call("forget", str(undo))
+
+    assert (kept.code, f"it has undone {run}, which is kept" in kept.err) == (2, True), kept.err
+    assert undo.exists()
+
+
+def test_a_run_whose_undo_has_begun_since_it_was_looked_at_is_not_removed(
+    call: Caller, made: Made, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = made("paint", 2)
+    path, hold = catalog.run_path(runs, run), flock.hold
+
+    @contextmanager
+    def hold_after_a_note(lock_file: Path, what: str) -> Iterator[None]:
+        with RunFile.open(path, write=True) as session:
+            session.note_undo("undo-paint", in_part=True, run_file=None)
+        with hold(lock_file, what):
+            yield
+
+    monkeypatch.setattr(flock, "hold", hold_after_a_note)
+
+    assert call("forget", run, "--force").code == 6
+    assert listed(call) == [run]
 
 
 def test_a_run_that_was_carried_out_since_it_was_looked_at_is_not_removed(

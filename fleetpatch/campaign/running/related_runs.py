@@ -1,15 +1,15 @@
-"""Finds the runs and undos that an open run is related to, in all folders where they may lie.
+"""Finds the runs and undos that a run is related to, in all folders where they may lie.
 
-What one of them has put back decides what the others may do. So one that cannot be read is an
-error. One whose file was removed is left out.
+They are those of its plan, and those whose files it notes, or which these note, and so on. One
+whose file was removed is left out.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from fleetpatch import files
 from fleetpatch.campaign.settings import Settings
-from fleetpatch.journal import meta
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import campaigns, catalog
 from fleetpatch.journal.runs.campaigns import require_readable
@@ -17,61 +17,91 @@ from fleetpatch.journal.runs.catalog import RunEntry
 from fleetpatch.journal.runs.undo_tree import UndoTree
 
 
+class Related(NamedTuple):
+    """The entries of related runs by the names of these, damaged ones included.
+
+    `decisive` are those that may be undos, or that a run file names: what they have put back
+    decides what the others may do.
+    """
+
+    entries: dict[str, RunEntry]
+    decisive: list[RunEntry]
+
+
 def tree_of(run: RunFile, settings: Settings) -> UndoTree:
     """Read the runs and the undos that are related to an open run.
 
-    Raises RunFileError if one of them cannot be read, and as `campaigns.read`.
+    What one of them has put back decides what the others may do: raises RunFileError if such a one
+    cannot be read, and as `campaigns.read`.
     """
-    of = meta.file_of_undone(run.database)
-    noted = [of] if of else []
-    entries = _read_folders(run, [settings.runs, run.path.parent, *(one.parent for one in noted)])
-    # The run and what it undoes may lie in other folders, have names that a person gave them, or
-    # have copies beside them.
-    for path in (run.path, *noted):
-        if files.is_regular(path):
-            entry = _read(path)
-            entries[entry.run] = entry
-    # Undos in other folders. What is found may name further ones.
-    unread = list(entries.values())
-    while unread:
-        for name, path in _named_files(unread.pop()):
-            if name not in entries and files.is_regular(path):
-                entry = _read(path)
-                if entry.run == name:
-                    entries[name] = entry
-                    unread.append(entry)
-    tree = UndoTree(entries.values())
-    ancestors = [entries[name] for name in tree.ancestors(run.info.run) if name in entries]
-    _require_readable(ancestors)
+    entry = catalog.read_entry(run.path)
+    _require_readable([entry])
+    related = related_to([entry], settings.runs)
+    _require_readable(related.decisive)
+    tree = UndoTree(related.entries.values())
+    ancestors = tree.ancestors(run.info.run)
+    _require_readable(related.entries[name] for name in ancestors if name in related.entries)
     return tree
 
 
-def _read_folders(run: RunFile, folders: list[Path]) -> dict[str, RunEntry]:
-    """Read the runs of the plan and their undos. Raises RunFileError if an undo cannot be read.
+def related_to(runs: Sequence[RunEntry], folder: Path) -> Related:
+    """Read what `runs` are related to, themselves included; `folder` is that of the state.
 
-    It may be an undo of any of them.
+    Raises as `campaigns.read`.
     """
-    entries = dict[str, RunEntry]()
-    for folder in dict.fromkeys(one.resolve() for one in folders if one.is_dir()):
-        campaign = campaigns.related(folder, run.info)
-        _require_readable(campaign.undos)
-        entries |= {one.run: one for one in (*campaign.undos, *campaign.runs)}
-    return entries
+    found = _read_folders(runs, folder)
+    # They and what they undo may lie in other folders, have names that a person gave them, or have
+    # copies beside them.
+    for one in runs:
+        found.entries[one.run] = one
+        if one.file_of_undone:
+            _add(found, one.undo_of, one.file_of_undone)
+    # Undos in other folders. What is found may name further ones.
+    unread = list(found.entries.values())
+    while unread:
+        for name, path in _named_files(unread.pop()):
+            if name not in found.entries and (entry := _add(found, name, path)):
+                unread.append(entry)
+    return found
+
+
+def _read_folders(runs: Sequence[RunEntry], folder: Path) -> Related:
+    """Read the campaigns of `runs` in each folder where their relatives may lie."""
+    found = Related({}, [])
+    places = dict.fromkeys(
+        (parent.resolve(), name)
+        for one in runs
+        for parent in (folder, *(path.parent for path in (one.path, one.file_of_undone) if path))
+        for name in campaigns.names_of(one)
+        if parent.is_dir()
+    )
+    for parent, name in places:
+        campaign = campaigns.read(parent, name)
+        found.entries.update((one.run, one) for one in (*campaign.undos, *campaign.runs))
+        # A damaged one may be an undo of any run.
+        found.decisive.extend(campaign.undos)
+    return found
+
+
+def _add(found: Related, name: str, path: Path) -> RunEntry | None:
+    """Add the run of this name if its file is at `path`, also if it cannot be read."""
+    entry = catalog.read_entry(path) if files.is_regular(path) else None
+    if entry is None or not (entry.problem or entry.run == name):
+        return None
+    found.entries[name] = entry
+    found.decisive.append(entry)
+    return entry
 
 
 def _named_files(entry: RunEntry) -> Iterator[tuple[str, Path]]:
     """Yield names and paths of other runs that a run file notes."""
     if entry.file_of_undo:
         yield entry.undone_by, entry.file_of_undo
+    if entry.file_of_undone:
+        yield entry.undo_of, entry.file_of_undone
     for run, activity in (entry.relatives or {}).items():
         if activity.path:
             yield run, activity.path
-
-
-def _read(path: Path) -> RunEntry:
-    entry = catalog.read_entry(path)
-    _require_readable([entry])
-    return entry
 
 
 def _require_readable(entries: Iterable[RunEntry]) -> None:

@@ -197,10 +197,16 @@ def complete_undo_by_run(entries: Sequence[RunEntry]) -> dict[str, str]:
     return dict(UndoTree(entries).complete_runs())
 
 
-def related(runs: Path, info: RunInfo) -> Campaign:
-    """Read the campaign that a run belongs to. Raises as `read`."""
-    name = name_of(info.run)
-    return read(runs, run_names.without_undo(name) if info.undo_of else name)
+def names_of(entry: RunEntry) -> list[str]:
+    """Return the campaign that a run belongs to, an undo to that of the run that it undoes.
+
+    Of a damaged file it is not known whether it is an undo, so these may be two.
+    """
+    name = name_of(entry.run)
+    undone = run_names.without_undo(name)
+    if entry.info is None:
+        return list(dict.fromkeys((name, undone)))
+    return [undone if entry.undo_of else name]
 
 
 def require_readable(entries: Iterable[RunEntry], why: str) -> None:

@@ -36,9 +36,9 @@ class RunEntry(msgspec.Struct, frozen=True):
     that have ended. `has_claims`: more may have been sent by a session that was killed.
     `is_in_use`: a session on another machine carries the run out, and has not reported on it yet.
     `undone_by` is the undo that the run file names, which has put back a part only if it is
-    `undone_in_part`; `file_of_undo` is its path. Of an undo only: `relatives` are the other runs of
-    its tree when it was planned, None in files of earlier versions, and `has_put_back` says whether
-    it may have put something back.
+    `undone_in_part`; `file_of_undo` is its path. Of an undo only: `file_of_undone` is the path of
+    the run that it undoes, `relatives` are the other runs of its tree when it was planned, None in
+    files of earlier versions, and `has_put_back` says whether it may have put something back.
     """
 
     path: Path
@@ -51,6 +51,7 @@ class RunEntry(msgspec.Struct, frozen=True):
     undone_by: str = ""
     undone_in_part: bool = False
     file_of_undo: Path | None = None
+    file_of_undone: Path | None = None
     has_claims: bool = False
     outcomes: int | None = None
     relatives: Mapping[str, Activity] | None = None
@@ -183,6 +184,7 @@ def read_entry(path: Path) -> RunEntry:
                 undone_by=meta.undone_by(run.database),
                 undone_in_part=meta.undone_in_part(run.database),
                 file_of_undo=meta.file_of_undo(run.database),
+                file_of_undone=meta.file_of_undone(run.database),
                 has_claims=bool(lengths["claims"]),
                 outcomes=lengths["outcomes"],
                 relatives=meta.relatives(run.database) if run.info.undo_of else None,
