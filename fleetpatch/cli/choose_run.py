@@ -112,7 +112,7 @@ def to_undo(found: Path | Campaign, since: float | None) -> ToUndo:
     _report_problems(found)
     entries = [*found.undos, *found.runs]
     put_back = complete_undo_by_run(entries)
-    # One that had nothing to send leaves it to the next undo to look again.
+    # After one that had nothing to send the run may have gone on: the next undo looks again.
     idle = {one.run for one in found.undos if not has_begun(one)}
     started = [one for one in found.started if one in since_then]
     changed = [one for entry in started if (one := summarize(entry.path)).may_have_changed]

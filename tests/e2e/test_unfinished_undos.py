@@ -262,6 +262,22 @@ def test_what_a_later_undo_has_put_back_is_left_as_others_have_set_it_since(
     assert "all that it changed is put back already" in refused.err
 
 
+@pytest.mark.parametrize("colour", ["blue", None])
+def test_what_an_undo_has_found_drifted_or_back_is_left_as_others_have_set_it_since(
+    tool: Tool, server: SandboxServer, run: str, colour: str | None
+) -> None:
+    set_by_another(tool, server, run, colour=colour)
+    first = name_of(tool.run("undo", run, *FAST))
+    set_by_another(tool, server, run)
+    sent = server.sent()
+
+    second = tool.run("undo", run, *FAST)
+
+    assert name_of(second) == first
+    assert f"{run} is undone already, by {first}; nothing was sent." in second.err
+    assert (server.sent(), set(colours(server))) == (sent, {"red"})
+
+
 def test_a_cancelled_undo_is_kept_as_long_as_its_run(
     tool: Tool, server: SandboxServer, run: str
 ) -> None:

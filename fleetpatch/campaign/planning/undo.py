@@ -5,7 +5,8 @@ fields still have the values that the run left; the others end as `skipped: drif
 targets that failed while part of the change was stored. Targets in doubt are read first, so that a
 change that was applied and never confirmed is undone as well. Then all objects are read
 (`fleetpatch.campaign.planning.undo_survey`), so that only those are sent that are not back already.
-What an earlier undo has put back is not undone again. An undo that is unfinished is continued.
+What an earlier undo has put back, or found back or drifted, is not undone again. An undo that is
+unfinished is continued.
 """
 
 from collections.abc import Collection
@@ -16,7 +17,7 @@ from fleetpatch.campaign.change import change_of
 from fleetpatch.campaign.clusters import clusters_of_run
 from fleetpatch.campaign.integrity import plan_of
 from fleetpatch.campaign.planning.new_run import log_expansion, new_run
-from fleetpatch.campaign.planning.put_back import objects_put_back
+from fleetpatch.campaign.planning.settled import objects_settled
 from fleetpatch.campaign.planning.undo_survey import UndoSurvey
 from fleetpatch.campaign.running import steering
 from fleetpatch.campaign.running.doubtful import settle_doubtful
@@ -51,7 +52,7 @@ async def undo(
     """Plan the undo of `run_file`; return the summary of a run for `apply`.
 
     That is an undo of it that has begun and is unfinished, unless `new` or `new_file` asks for a
-    new one. If earlier undos have put back all of it, it is the newest of them. Raises
+    new one. If earlier undos have settled all of it, it is the newest of them. Raises
     NothingToUndo, Refused if a target in doubt cannot be read, and as `apply`.
     """
     run_file, settings = Path(run_file), settings or Settings()
@@ -68,9 +69,9 @@ async def undo(
         try:
             return await _plan(journal, settings, new_file, tree)
         except NothingToUndo:
-            if not (earlier := tree.standing(journal.info.run)):
+            if not (earlier := tree.settled_by(journal.info.run)):
                 raise
-    return summarize(earlier[0].path)
+    return summarize(earlier.path)
 
 
 def _unfinished(tree: UndoTree, run: str) -> RunEntry | None:
@@ -91,17 +92,17 @@ async def _plan(
         settings.clock.monotonic(),
     )
     path = new_file or run_path(settings.runs, info.run)
-    put_back = objects_put_back(tree, journal.info.run)
+    settled = objects_settled(tree, journal.info.run)
     async with AsyncExitStack() as stack:
         clusters = await stack.enter_async_context(clusters_of_run(journal.info, plan, settings))
         planned = RunFile.create(path, info, now=settings.clock.wall)
         with planned.planning():
             stack.enter_context(steering.holding(path))
             change = change_of(journal.info, plan)
-            survey = UndoSurvey(journal, planned, change, settings, put_back)
+            survey = UndoSurvey(journal, planned, change, settings, settled)
             names = [cluster.name for cluster in journal.info.clusters]
             await survey.run(clusters, names, plan.pace.in_flight)
-            _require_changes(journal, planned, put_back)
+            _require_changes(journal, planned, settled)
             # Before the seal, which makes it a run that can be carried out.
             with planned.database.transaction():
                 meta.note_file_of_undone(planned.database, journal.path)
@@ -116,11 +117,14 @@ async def _plan(
             return log_expansion(planned, clusters, settings)
 
 
-def _require_changes(journal: RunFile, planned: RunFile, put_back: Collection[ObjectId]) -> None:
+def _require_changes(journal: RunFile, planned: RunFile, settled: Collection[ObjectId]) -> None:
     if planned.found():
         return
-    if put_back:
-        raise NothingToUndo(f"{journal.info.run}: all that it changed is put back already")
+    if settled:
+        raise NothingToUndo(
+            f"{journal.info.run}: all that it changed is put back already, or was"
+            " changed by others before an earlier undo"
+        )
     if not queries.summary(journal).tally.applied:
         raise NothingToUndo(
             f"{journal.info.run}: no target of it was applied; there is nothing to undo"

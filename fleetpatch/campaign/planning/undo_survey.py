@@ -21,8 +21,8 @@ from fleetpatch.rules.planning.undo import compared, draft_of
 class UndoSurvey:
     """Adds a draft to `planned` for each object that `undone` has changed.
 
-    `put_back` are the clusters and uids of those that earlier undos have put back. They are left
-    out: if such an object has the values of the run again, another writer has set them.
+    `settled` are the clusters and uids of those that earlier undos have settled. They are left out:
+    if such an object has the values of the run again, another writer has set them.
     """
 
     def __init__(
@@ -31,12 +31,12 @@ class UndoSurvey:
         planned: RunFile,
         change: Change,
         settings: Settings,
-        put_back: Collection[ObjectId],
+        settled: Collection[ObjectId],
     ) -> None:
         self._writer = JournalWriter(planned)
         self._change = change
         self._restoration = Restoration(reads_whole(change))
-        self._settings, self._put_back = settings, put_back
+        self._settings, self._settled = settings, settled
         self._found_in: set[str] = set()
         self._reader = ObjectReader(
             UnreadTargets(undone),
@@ -63,7 +63,7 @@ class UndoSurvey:
         return self._draft_of(listed) is not None
 
     def _draft_of(self, listed: ListedTarget) -> Draft | None:
-        if (listed.target.cluster, listed.target.uid) in self._put_back:
+        if (listed.target.cluster, listed.target.uid) in self._settled:
             return None
         return draft_of(self._change, listed.target, listed.settlement)
 

@@ -67,8 +67,7 @@ class UndoTree:
 
         Unlike `undone` this includes an undo that found nothing to send.
         """
-        counted = (one for one in self._standing(run) if has_begun(one) or _is_clean(one))
-        latest = next(counted, None)
+        latest = self.settled_by(run)
         if removed := self._removed_since(run, latest):
             return removed.by if removed.whole else ""
         return latest.run if latest and self._is_whole(latest) else ""
@@ -80,11 +79,11 @@ class UndoTree:
                 yield run, undo
 
     def later(self, run: str) -> list[RunEntry]:
-        """Return the undos of the tree that have begun and were planned after a run, oldest first.
+        """Return the undos of the tree that were started and planned after a run, oldest first.
 
-        They may have changed objects of the run.
+        They have looked at objects of the run, and may have changed them.
         """
-        undos = [one for one in self.relatives(run) if _is_undo(one) and has_begun(one)]
+        undos = [one for one in self.relatives(run) if _is_undo(one) and one.is_started]
         return [one for one in undos if run not in self._places or self._is_later(one.run, run)]
 
     def depth(self, undo: str, *, below: str) -> int | None:
@@ -97,6 +96,13 @@ class UndoTree:
         One that was undone itself as a whole is not among them.
         """
         return [one for one in self._standing(run) if has_begun(one)]
+
+    def settled_by(self, run: str) -> RunEntry | None:
+        """Return the newest undo that may have put back something of a run, or is finished.
+
+        One that was undone itself as a whole does not count.
+        """
+        return next((one for one in self._standing(run) if has_begun(one) or _is_clean(one)), None)
 
     def is_open(self, undo: RunEntry) -> bool:
         """Return whether an undo was started, can be continued, and has something left to do."""
