@@ -83,6 +83,10 @@ def test_an_undo_is_listed_with_the_plan_that_it_undoes(call: Caller, made: Made
 
     assert listed(call, "--plan", "paint") == [undo, run]
 
+    other = made("undo-paint", 0)
+    assert listed(call, "--plan", "paint") == [undo, run]
+    assert listed(call, "--plan", "undo-paint") == [other, undo]
+
 
 def test_the_list_says_where_there_is_nothing_and_where_there_is_more(
     call: Caller, made: Made

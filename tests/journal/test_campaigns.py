@@ -232,3 +232,19 @@ def test_a_preview_is_never_the_newest_run_of_its_plan(runs: Path) -> None:
 )
 def test_undos_are_listed_under_the_campaign_that_they_undo(undone: RunInfo, name: str) -> None:
     assert campaigns.name_of_undo(undone) == name
+
+
+def test_a_plan_whose_name_begins_like_that_of_an_undo_has_no_undo_of_another_plan(
+    tmp_path: Path,
+) -> None:
+    run, its_undo = "undo-x-20260303T0000Z-000001", "undo-undo-x-20260304T0000Z-000001"
+    undo_of_x = "undo-x-20260302T0000Z-000001"
+    undo(tmp_path, undo_of_x, RunState.FINISHED, "x-20260301T0000Z-000001")
+    assert names(campaigns.read(tmp_path, "undo-x").runs) == [undo_of_x]
+
+    make(tmp_path / f"{run}.run", many(1), info(run)).close()
+    undo(tmp_path, its_undo, RunState.FINISHED, run)
+
+    found = campaigns.read(tmp_path, "undo-x")
+    assert (names(found.runs), names(found.undos)) == ([run], [its_undo])
+    assert names(campaigns.read(tmp_path, "x").undos) == [undo_of_x]

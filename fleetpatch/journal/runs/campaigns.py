@@ -136,7 +136,10 @@ def read(runs: Path, name: str) -> Campaign:
     its_undos, its_runs = found[f"{run_names.UNDO}{name}"], found[name]
     # Another plan may have such a name. Of a damaged file it is not known.
     undos = tuple(one for one in its_undos if one.undo_of or one.problem)
-    return Campaign(name, tuple(its_runs), undos)
+    runs_of_plan = tuple(one for one in its_runs if not one.undo_of)
+    # Without such a plan it is the name of undos. With it, these are the undos of another plan.
+    is_plan = any(one.info for one in runs_of_plan)
+    return Campaign(name, runs_of_plan if is_plan else tuple(its_runs), undos)
 
 
 def _nameless(paths: Iterable[Path]) -> Iterator[RunEntry]:

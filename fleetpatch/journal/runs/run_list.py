@@ -14,7 +14,7 @@ from fleetpatch.journal import meta, queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import catalog, heartbeat, run_names
 from fleetpatch.journal.runs.campaigns import name_of
-from fleetpatch.model.run import RunState, Summary
+from fleetpatch.model.run import RunInfo, RunState, Summary
 
 
 class RunFilter(msgspec.Struct, frozen=True):
@@ -43,7 +43,7 @@ def newest(runs: Path, chosen: RunFilter, limit: int | None = None) -> RunList:
         if chosen.since is not None and catalog.planned_at(path) < chosen.since:
             break
         parts = run_names.parse(path.stem)
-        if parts is not None and chosen.plans and not _is_of(chosen, parts.campaign):
+        if parts is not None and not _may_be_of(chosen, parts.campaign):
             continue
         try:
             summary = _summary(path, chosen)
@@ -59,8 +59,18 @@ def newest(runs: Path, chosen: RunFilter, limit: int | None = None) -> RunList:
     return listed
 
 
-def _is_of(chosen: RunFilter, campaign: str) -> bool:
-    return campaign in chosen.plans or run_names.without_undo(campaign) in chosen.plans
+def _may_be_of(chosen: RunFilter, campaign: str) -> bool:
+    """Return whether a run of this campaign is to be listed, if it is an undo."""
+    names = {campaign, run_names.without_undo(campaign)}
+    return not chosen.plans or not chosen.plans.isdisjoint(names)
+
+
+def _is_of(chosen: RunFilter, info: RunInfo) -> bool:
+    campaign = name_of(info.run)
+    if info.undo_of:
+        return _may_be_of(chosen, campaign)
+    # A plan may have a name that begins like that of an undo.
+    return not chosen.plans or campaign in chosen.plans
 
 
 def _summary(path: Path, chosen: RunFilter) -> Summary | None:
@@ -68,11 +78,13 @@ def _summary(path: Path, chosen: RunFilter) -> Summary | None:
     # A file in use on another machine must not be opened: its session reports the run.
     if elsewhere := heartbeat.report_elsewhere(path):
         summary = catalog.located(elsewhere.summary, path)
-        is_chosen = not chosen.states or summary.state in chosen.states
+        is_chosen = _is_of(chosen, summary.info) and (
+            not chosen.states or summary.state in chosen.states
+        )
         return summary if is_chosen else None
     # Without `check`, which would read all of each file.
     with RunFile.open(path, check=False) as run:
-        if chosen.plans and not _is_of(chosen, name_of(run.info.run)):
+        if not _is_of(chosen, run.info):
             return None
         if chosen.states and meta.state(run.database)[0] not in chosen.states:
             return None
