@@ -88,6 +88,17 @@ def test_an_undo_is_listed_with_the_plan_that_it_undoes(call: Caller, made: Made
     assert listed(call, "--plan", "undo-paint") == [other, undo]
 
 
+def test_a_run_whose_file_does_not_name_its_undo_is_listed_as_undone(
+    call: Caller, made: Made
+) -> None:
+    run = made("paint", 2)
+    undo = made("paint", 1, undo_of=run)
+
+    undone = {one["run"]: one["undoneBy"] for one in call("runs", "-o", "json").json}
+
+    assert undone == {run: undo, undo: None}
+
+
 def test_the_list_says_where_there_is_nothing_and_where_there_is_more(
     call: Caller, made: Made
 ) -> None:

@@ -214,6 +214,25 @@ def test_an_undo_that_was_interrupted_cannot_go_on_once_it_was_undone(
     assert set(colours(server)) == {None}
 
 
+@pytest.mark.parametrize("restored", [True, False])
+def test_a_run_whose_file_does_not_name_its_undo_is_not_continued(
+    tool: Tool, server: SandboxServer, restored: bool
+) -> None:
+    apply_in_part(tool, server)
+    (run,) = states(tool)
+    run_file, copy = tool.state / "runs" / f"{run}.run", tool.folder / "copy.run"
+    shutil.copy(run_file, copy)
+    undo = name_of(tool.run("undo", run if restored else copy, *FAST))
+    if restored:
+        shutil.copy(copy, run_file)
+
+    for words in (("resume", run), ("resume", "paint"), ("apply", run), ("apply", "paint")):
+        refused = tool.run(*words, "--yes")
+        assert (refused.code, f"was undone by {undo}" in refused.err) == (2, True), refused.err
+    assert set(colours(server)) == {None}
+    assert states(tool)[run] == "paused, undone"
+
+
 def test_undo_of_a_plan_names_the_undo_of_each_run_if_all_are_undone(
     tool: Tool, server: SandboxServer, run: str
 ) -> None:

@@ -9,7 +9,7 @@ other unfinished undos are ended when one begins. A run that was undone is not c
 from fleetpatch.campaign.running.doubtful import settle_doubtful
 from fleetpatch.campaign.running.log import log_latest_outcomes, open_log_of
 from fleetpatch.campaign.running.open_run import open_alone
-from fleetpatch.campaign.running.related_runs import tree_of
+from fleetpatch.campaign.running.related_runs import tree_as_far_as_known, tree_of
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.engine import events
 from fleetpatch.errors import UsageError
@@ -26,14 +26,17 @@ def require_current(run: RunFile, settings: Settings, *, reopened: bool = False)
     """Raise UsageError if a run or an undo may not be continued; return what it is related to.
 
     What was put back must stay so. An undo is outdated if a related run has sent PATCHes since it
-    was planned; a finished one is only if its failed targets are to be `reopened`. Without an undo
-    the other run files need not be read, and None is returned. Raises as `tree_of`.
+    was planned; a finished one is only if its failed targets are to be `reopened`. Of a run that is
+    not an undo and names none, the others need not be readable, and None is returned. Raises as
+    `tree_of`.
     """
     is_over = run.state is RunState.FINISHED and not reopened
     may_be_outdated = bool(run.info.undo_of) and not is_over
-    if not (may_be_outdated or meta.undone_by(run.database)):
+    is_related = may_be_outdated or bool(meta.undone_by(run.database))
+    if not is_related and (is_over or run.info.dry_run):
         return None
-    tree = tree_of(run, settings)
+    # A copy that was made before the undo does not name it, nor does a run whose copy was undone.
+    tree = tree_of(run, settings) if is_related else tree_as_far_as_known(run, settings)
     if undone := tree.undone(run.info.run):
         what = "undo" if run.info.undo_of else "run"
         raise UsageError(
@@ -45,7 +48,7 @@ def require_current(run: RunFile, settings: Settings, *, reopened: bool = False)
             f"{run.info.run}: {', '.join(since)} has sent patches since this undo was planned, so"
             f" it is outdated and was not continued; {_advice(run, tree)}"
         )
-    return tree
+    return tree if is_related else None
 
 
 async def settle_others(run: RunFile, tree: UndoTree, settings: Settings) -> UndoTree:

@@ -44,6 +44,14 @@ def tree_of(run: RunFile, settings: Settings) -> UndoTree:
     return tree
 
 
+def tree_as_far_as_known(run: RunFile, settings: Settings) -> UndoTree:
+    """Read what `tree_of` does, without the runs and undos that cannot be read.
+
+    Raises as `campaigns.read`.
+    """
+    return UndoTree(related_to([catalog.read_entry(run.path)], settings.runs).entries.values())
+
+
 def related_to(runs: Sequence[RunEntry], folder: Path) -> Related:
     """Read what `runs` are related to, themselves included; `folder` is that of the state.
 

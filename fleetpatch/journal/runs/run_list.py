@@ -4,17 +4,20 @@ A state folder may hold thousands of runs. Their names say plan and age, so a li
 ones opens no others.
 """
 
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from fleetpatch.errors import Locked, RunFileError
 from fleetpatch.journal import meta, queries
 from fleetpatch.journal.runfile import RunFile
-from fleetpatch.journal.runs import catalog, heartbeat, run_names
+from fleetpatch.journal.runs import campaigns, catalog, heartbeat, run_names
 from fleetpatch.journal.runs.campaigns import name_of
-from fleetpatch.model.run import RunInfo, RunState, Summary
+from fleetpatch.journal.runs.undo_tree import UndoTree
+from fleetpatch.model.run import STARTED, RunInfo, RunState, Summary
 
 
 class RunFilter(msgspec.Struct, frozen=True):
@@ -38,8 +41,8 @@ class RunList(msgspec.Struct):
 
 def newest(runs: Path, chosen: RunFilter, limit: int | None = None) -> RunList:
     """Read the newest runs of a folder that `chosen` selects, at most `limit`."""
-    listed = RunList()
-    for path in catalog.run_files(runs):
+    listed, paths = RunList(), catalog.run_files(runs)
+    for path in paths:
         if chosen.since is not None and catalog.planned_at(path) < chosen.since:
             break
         parts = run_names.parse(path.stem)
@@ -56,7 +59,31 @@ def newest(runs: Path, chosen: RunFilter, limit: int | None = None) -> RunList:
             listed.has_more = True
             break
         listed.runs.append(summary)
+    listed.runs = _with_undos(listed.runs, paths)
     return listed
+
+
+def _with_undos(listed: list[Summary], paths: Iterable[Path]) -> list[Summary]:
+    """Complete runs that do not name the undo that has undone them, as copies made before it.
+
+    `paths` are all run files of the folder. Of the others only the undos of such runs are opened.
+    """
+    nameless = {one.info.run: one for one in listed if one.state in STARTED and not one.undone_by}
+    names = {campaigns.name_of_undo(one.info) for one in nameless.values()}
+    undos = [
+        path for path in paths if (name := run_names.parse(path.stem)) and name.campaign in names
+    ]
+    if not undos:
+        return listed
+    own = [Path(one.run_file) for one in nameless.values()]
+    tree = UndoTree(map(catalog.read_entry, dict.fromkeys([*undos, *own])))
+    found = {run: undone for run, undone in tree.undone_runs() if run in nameless}
+    return [
+        replace(one, undone_by=undone.by, undone_in_part=not undone.whole)
+        if (undone := found.get(one.info.run))
+        else one
+        for one in listed
+    ]
 
 
 def _may_be_of(chosen: RunFilter, campaign: str) -> bool:
