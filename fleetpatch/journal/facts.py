@@ -34,7 +34,7 @@ class RunFacts:
 
     def set_state(self, state: RunState, cause: Cause | None = None) -> None:
         """Store the state of the run, with its cause. Raises RunFileError if unsealed."""
-        self._refuse_unsealed()
+        self.require_sealed()
         with self.database.transaction():
             meta.put_state(self.database, state, cause)
             self.database.put([("partly", 0)])
@@ -78,12 +78,6 @@ class RunFacts:
         """Return whether what the seal covers is unchanged. Reads all targets."""
         return seal.is_intact(self.database, self.info.tool_version)
 
-    def set_digest(self, digest: str) -> None:
-        """Replace the digest by one that covers the seal."""
-        with self.database.transaction():
-            self.database.put([("plan_digest", digest)])
-        self.info = replace(self.info, plan_digest=digest)
-
     def set_reason(self, reason: str) -> None:
         """Replace the reason why the run is made."""
         with self.database.transaction():
@@ -108,8 +102,11 @@ class RunFacts:
         with self.database.transaction():
             meta.add_steering(self.database, requests)
 
-    def _refuse_unsealed(self) -> None:
+    def require_sealed(self) -> None:
+        """Raise RunFileError if the planning of the run was interrupted."""
         if self.state is RunState.PLANNING:
+            of = self.info.undo_of
+            again = f"plan it again with `fleetpatch undo {of}`" if of else "plan again"
             raise run_file_error(
-                self.path, "holds no targets: its planning was interrupted; plan again"
+                self.path, f"holds no targets: its planning was interrupted; {again}"
             )

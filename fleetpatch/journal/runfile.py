@@ -136,7 +136,7 @@ class RunFile(RunFacts):
             meta.add_missing(database, write=write)
             run = cls(database, meta.info(database), now)
             if write:
-                run._refuse_unsealed()
+                run.require_sealed()
                 # Last: a file that is refused must stay as it is, without a log beside it.
                 database.enter_wal_mode()
         except BaseException:
@@ -216,14 +216,23 @@ class RunFile(RunFacts):
         with self.database.transaction():
             meta.mark_inconsistent(self.database, self._ranges[cluster].id)
 
-    def seal(self, *, sizes: Sequence[Amount] = (), seed: str = "") -> None:
+    def seal(
+        self,
+        *,
+        sizes: Sequence[Amount] = (),
+        seed: str = "",
+        digest_of: Callable[[str], str] | None = None,
+    ) -> None:
         """End the survey: sort and number the targets, and move to state `planned`.
 
         `sizes` are those of the run's waves, if it has any; `seed` determines which target belongs
-        to which wave. Raises Refused if there would be too many waves.
+        to which wave. `digest_of` makes the digest of the run from the seal, where it covers that.
+        Raises Refused if there would be too many waves.
         """
-        self._open_survey().seal(self._now(), sizes, seed)
+        self._open_survey().seal(self._now(), sizes, seed, digest_of)
         self._survey = None
+        if digest_of:
+            self.info = replace(self.info, plan_digest=digest_of(self.sealed))
         # The targets have their ids only now, and clusters and waves their ranges.
         self._load()
         self.database.enter_wal_mode()

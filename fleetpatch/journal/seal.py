@@ -45,9 +45,11 @@ def compute(database: Database) -> str:
     return checksum.hexdigest()
 
 
-def store(database: Database) -> None:
-    """Store the checksum, within the transaction that fixes what it covers."""
-    database.put([(_KEY, compute(database))])
+def store(database: Database) -> str:
+    """Store the checksum, within the transaction that fixes what it covers; return it."""
+    checksum = compute(database)
+    database.put([(_KEY, checksum)])
+    return checksum
 
 
 def stored(database: Database) -> str:

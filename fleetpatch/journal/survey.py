@@ -9,7 +9,7 @@ change another page of an index that is larger than any cache. Sorting all uids 
 of that, and as long for each draft of a large fleet as for one of a small fleet.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from fleetpatch.errors import RunFileError
@@ -177,11 +177,18 @@ class SurveyTable:
         names = first.removeprefix("/"), last.removeprefix("/")
         return RenamedObject(self._name_of(cluster), self._resource_of(resource), names, uid)
 
-    def seal(self, now: float, sizes: Sequence[Amount] = (), seed: str = "") -> None:
+    def seal(
+        self,
+        now: float,
+        sizes: Sequence[Amount] = (),
+        seed: str = "",
+        digest_of: Callable[[str], str] | None = None,
+    ) -> None:
         """Number the targets, end those that need no patch, and set the state to `planned`.
 
         With `sizes` of waves the targets are numbered wave by wave, in an order drawn from `seed`.
-        Raises Refused if there would be too many waves.
+        `digest_of` makes the digest of the run from the seal. Raises Refused if there would be too
+        many waves.
         """
         resources = sorted(self._resources, key=lambda one: (one.name, one.version))
         done = self._sort(resources, sizes, seed)
@@ -203,7 +210,9 @@ class SurveyTable:
             meta.add_to_row_count(self._database, "outcomes", ended)
             self._database.put([("state", RunState.PLANNED.value)])
             # Last, since the checksum covers all of the above.
-            seal.store(self._database)
+            checksum = seal.store(self._database)
+            if digest_of:
+                self._database.put([("plan_digest", digest_of(checksum))])
         # Frees the disk space of the staging tables while the run is applied.
         with self._database.transaction() as connection:
             for table in _STAGES:

@@ -154,7 +154,10 @@ def _next(summary: Summary) -> Iterator[str]:
     elif summary.tally.total:
         yield f"More:     {command('targets', *summary.words)}"
     if summary.state is RunState.PLANNING:
-        yield "Next:     plan again; this file can be deleted"
+        again = "plan again"
+        if of := summary.info.undo_of:
+            again = f"plan it again with `{command('undo', of, *summary.words[1:])}`"
+        yield f"Next:     {again}; this file can be deleted"
     elif step := _continuing(summary):
         yield f"Next:     {step}"
 

@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from fleetpatch.journal.runfile import RunFile
+from fleetpatch.model.plan.digest import undo_digest
 from tests.cli.calling import Caller, Ended
 from tests.cli.conftest import paint
 from tests.e2e.sandboxes import SandboxServer, sandbox
@@ -45,6 +48,21 @@ def refused(ended: Ended, code: int, message: str) -> None:
     assert (ended.code, ended.out) == (code, "")
     assert re.fullmatch(r"fleetpatch: [^\n]+\n", ended.err), ended.err
     assert re.search(message, ended.err), ended.err
+
+
+@pytest.mark.usefixtures("server")
+def test_an_undo_whose_planning_was_interrupted_names_the_run_to_undo_again(
+    call: Caller, run_file: Path
+) -> None:
+    run, undo = run_file.stem, "undo-paint-20260301T0000Z-000001"
+    with RunFile.open(run_file) as journal:
+        digest = undo_digest(run, journal.info.plan, "")
+        facts = replace(journal.info, run=undo, undo_of=run, plan_digest=digest)
+    RunFile.create(run_file.with_name(f"{undo}.run"), facts).close()
+
+    again = f"its planning was interrupted; plan it again with `fleetpatch undo {run}`$"
+    for words in (["apply", "--yes"], ["apply", "--dry-run=client"], ["resume"], ["undo", "--yes"]):
+        refused(call(*words, undo), 1, again)
 
 
 @pytest.mark.usefixtures("run_file")

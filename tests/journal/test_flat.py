@@ -89,13 +89,13 @@ def carry_out(run: RunFile) -> None:
             run.record(settle(claimed))
 
 
-def steps_of_planning(path: Path, number: int, **waves: Sequence[Percent]) -> int:
+def steps_of_planning(path: Path, number: int, sizes: Sequence[Percent] = ()) -> int:
     steps = Steps()
     with RunFile.create(path, info()) as run, steps.of(run.database.connection):
         for page in pages(number):
             run.add(page)
         assert run.shared() is None
-        run.seal(seed="x", **waves)
+        run.seal(seed="x", sizes=sizes)
     return steps.hundreds
 
 

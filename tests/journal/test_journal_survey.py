@@ -140,6 +140,34 @@ def test_a_survey_that_was_cut_is_readable_but_not_applicable(tmp_path: Path) ->
         RunFile.open(path, write=True)
 
 
+def test_an_undo_that_was_cut_while_planning_names_what_plans_it_again(tmp_path: Path) -> None:
+    path = tmp_path / "x.run"
+    RunFile.create(path, replace(info(), undo_of="paint-1")).close()
+
+    with pytest.raises(RunFileError, match="plan it again with `fleetpatch undo paint-1`"):
+        RunFile.open(path, write=True)
+
+
+def test_the_digest_that_covers_the_seal_is_stored_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "x.run"
+
+    def cut(checksum: str) -> str:
+        raise KeyboardInterrupt(checksum)
+
+    with RunFile.create(tmp_path / "cut.run", info()) as run:
+        run.add(many(1))
+        with pytest.raises(KeyboardInterrupt):
+            run.seal(digest_of=cut)
+        assert (run.state, run.sealed) == (RunState.PLANNING, "")
+    with RunFile.create(path, info()) as run:
+        run.add(many(1))
+        run.seal(digest_of="of {}".format)
+        assert run.info.plan_digest == f"of {run.sealed}"
+    with RunFile.open(path) as run:
+        assert run.info.plan_digest == f"of {run.sealed}"
+        assert run.is_as_sealed()
+
+
 def test_a_run_cannot_move_on_before_its_seal(tmp_path: Path) -> None:
     with (
         RunFile.create(tmp_path / "x.run", info()) as run,

@@ -107,7 +107,13 @@ def test_what_people_wrote_has_labels_as_the_other_lines_of_a_summary() -> None:
 
 
 def test_a_run_cut_while_planning_is_to_be_planned_again() -> None:
-    assert list(summary_lines(a_summary(RunState.PLANNING)))[-1].startswith("Next:     plan again")
+    def last(undo_of: str) -> str:
+        cut = a_summary(RunState.PLANNING, info=replace(INFO, undo_of=undo_of))
+        return list(summary_lines(cut))[-1]
+
+    assert last("") == "Next:     plan again; this file can be deleted"
+    again = "plan it again with `fleetpatch undo paint-1`"
+    assert last("paint-1") == f"Next:     {again}; this file can be deleted"
 
 
 def test_the_next_command_does_what_its_run_needs() -> None:

@@ -11,6 +11,7 @@ unfinished is continued.
 
 from collections.abc import Collection
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 from fleetpatch.campaign.change import change_of
@@ -108,9 +109,8 @@ async def _plan(
                 meta.note_file_of_undone(planned.database, journal.path)
                 known = tree.activity(journal.info.run)
                 meta.note_relatives(planned.database, known)
-            planned.seal()
-            # The digest of an undo covers the seal, which is known only now.
-            planned.set_digest(undo_digest(journal.info.run, info.plan, planned.sealed))
+            # The digest of an undo covers the seal.
+            planned.seal(digest_of=partial(undo_digest, journal.info.run, info.plan))
             elapsed = settings.clock.monotonic() - started
             planned.count_planning(usage_of(clusters, elapsed), warnings_of(clusters))
         with planned:

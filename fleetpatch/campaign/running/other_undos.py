@@ -28,8 +28,9 @@ def require_current(run: RunFile, settings: Settings, *, reopened: bool = False)
     What was put back must stay so. An undo is outdated if a related run has sent PATCHes since it
     was planned; a finished one is only if its failed targets are to be `reopened`. Of a run that is
     not an undo and names none, the others need not be readable, and None is returned. Raises as
-    `tree_of`.
+    `tree_of`, and RunFileError if the planning of the run was interrupted.
     """
+    run.require_sealed()
     is_over = run.state is RunState.FINISHED and not reopened
     may_be_outdated = bool(run.info.undo_of) and not is_over
     is_related = may_be_outdated or bool(meta.undone_by(run.database))
