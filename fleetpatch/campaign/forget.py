@@ -8,6 +8,7 @@ as the run that it has undone: otherwise that run would seem not to be undone.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -23,6 +24,9 @@ from fleetpatch.journal.runs.planning_order import in_planning_order
 from fleetpatch.journal.runs.undo_tree import UndoTree, has_begun
 from fleetpatch.model.run import RunState
 from fleetpatch.report.rotation import rotated
+
+_ABANDONED: Final = 3600.0
+"""Seconds after which a run file that has not got its name yet belongs to no process."""
 
 
 class Forgotten(msgspec.Struct):
@@ -47,6 +51,8 @@ def forget(
     Refused is raised. `force` removes any run but one that is being carried out or undone. Raises
     Locked for such a run, for one whose undo has begun meanwhile, and without `force` for one that
     was carried out meanwhile. Runs and undos that lie in other folders are taken into account.
+
+    Run files that a killed process has not yet given their names are removed, too.
     """
     named, of_campaigns = _selected(found, keep)
     if older_than is not None:
@@ -79,6 +85,7 @@ def forget(
         for entry in removable:
             _remove(entry.path)
             forgotten.removed.append(entry.run)
+    sqlite_file.erase_drafts(settings.runs, settings.clock.wall() - _ABANDONED)
     return forgotten
 
 

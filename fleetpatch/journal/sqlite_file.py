@@ -12,8 +12,11 @@ otherwise a copy that was made without the log.
 """
 
 import os
+import re
 import secrets
 import sqlite3
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -33,6 +36,7 @@ BUSY_TIMEOUT: Final = 5.0
 _MAGIC: Final = b"SQLite format 3\0"
 _HEADER_SIZE: Final = 100
 _WAL_MODE: Final = 2
+_DRAFT: Final = re.compile(r"\..+\.run\.[0-9a-f]{8}\.new(-wal|-shm|-journal)?", re.DOTALL)
 _SETTINGS: Final = (
     # A commit is on the disk when it returns.
     "PRAGMA synchronous = FULL",
@@ -176,6 +180,22 @@ def erase(path: Path) -> None:
     with as_run_file_error(path):
         for name in (path, *_all_beside(path)):
             name.unlink(missing_ok=True)
+
+
+def erase_drafts(folder: Path, before: float) -> None:
+    """Remove what `create` has left in a folder of runs when its process was killed.
+
+    Those are files of this user that were last written before the moment `before`. A draft has its
+    other name for less than a second. What cannot be removed stays.
+    """
+    for path in folder.glob(".*.new*"):
+        if not _DRAFT.fullmatch(path.name):
+            continue
+        with suppress(OSError):  # another process may have removed it
+            found = path.lstat()
+            is_own = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
+            if is_own and found.st_mtime < before:
+                path.unlink()
 
 
 def _check_header(path: Path) -> bool:

@@ -4,6 +4,8 @@ Covered: the order, the filters and the limit of the list, its width, a folder o
 what is removed, what is kept and why, runs that are being carried out, files that are no run files.
 """
 
+import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -187,6 +189,22 @@ def test_a_run_that_is_still_needed_is_kept_unless_forced(
     assert not gone(runs, preview)
     assert call("forget", run, "--force").code == 0
     assert gone(runs, run)
+
+
+def test_what_a_killed_process_has_left_of_a_new_run_file_is_removed_after_an_hour(
+    call: Caller, made: Made, runs: Path
+) -> None:
+    left, young, other = (
+        runs / f".paint.run.0123abc{name}" for name in ("d.new-journal", "e.new", "f.newer")
+    )
+    for path, minutes in ((left, 61), (young, 59), (other, 61)):
+        path.touch()
+        moment = time.time() - minutes * 60
+        os.utime(path, (moment, moment))
+
+    assert call("forget", made("paint", 2, RunState.PLANNED)).code == 0
+
+    assert [path.exists() for path in (left, young, other)] == [False, True, True]
 
 
 def test_a_run_that_changed_nothing_may_go(call: Caller, made: Made, runs: Path) -> None:
