@@ -25,8 +25,10 @@ _PRIMARY_CODE: Final = 0xFF
 """Mask of an extended error code of SQLite; its low byte is the primary code."""
 
 RESUME: Final = "then resume the run"
+TRY_AGAIN: Final = "then try again"
 PLAN_AGAIN: Final = "then plan again; nothing was sent, and the run was not kept"
-"""The end of an advice: the file of a sealed run is kept, that of a run in planning is removed."""
+"""The end of an advice: the file of a sealed run is kept, that of a run in planning is removed. An
+existing run that is opened may be wanted for another command than `resume`."""
 
 _NO_ROOM: Final = "the disk (or that of the temporary folder) is full; make room, {next_step}"
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -37,6 +39,10 @@ _ADVICE: Final = {
     sqlite3.SQLITE_FULL: _NO_ROOM,
     sqlite3.SQLITE_IOERR: (
         "the disk cannot be read or written; check the disk and the file size limit, {next_step}"
+    ),
+    # Where it makes room for the index of its log, SQLite does not say why that failed.
+    sqlite3.SQLITE_IOERR_SHMSIZE: (
+        "the disk is full, or the file size limit is reached; make room, {next_step}"
     ),
     sqlite3.SQLITE_BUSY: "another process is writing to it; wait for it to end, then try again",
     sqlite3.SQLITE_LOCKED: "another process is writing to it; wait for it to end, then try again",
@@ -56,6 +62,11 @@ _ADVICE: Final = {
 }
 
 
+def undo_again(run: str) -> str:
+    """Return the end of an advice while the undo of a run is planned."""
+    return f"then undo again with `fleetpatch undo {run}`; nothing was sent, and no undo was kept"
+
+
 def advice(error: sqlite3.Error | OSError | UnicodeDecodeError, next_step: str = RESUME) -> str:
     """Return what is wrong and what to do, `next_step` last, with the original message."""
     # sqlite3 fails to decode its own message where that quotes a damaged page.
@@ -69,7 +80,8 @@ def advice(error: sqlite3.Error | OSError | UnicodeDecodeError, next_step: str =
     if isinstance(error, sqlite3.ProgrammingError):
         return f"it cannot be used ({words}); open it again"
     code = getattr(error, "sqlite_errorcode", None) or sqlite3.SQLITE_ERROR
-    described = _ADVICE.get(code & _PRIMARY_CODE, _UNEXPECTED).format(next_step=next_step)
+    known = _ADVICE.get(code) or _ADVICE.get(code & _PRIMARY_CODE, _UNEXPECTED)
+    described = known.format(next_step=next_step)
     return f"{described} ({words})"
 
 

@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from fleetpatch.errors import RunFileError
 from fleetpatch.journal import claims, codec, meta, outcomes, sqlite_file, timeline, waves
 from fleetpatch.journal.database import Database
-from fleetpatch.journal.errors import PLAN_AGAIN, RESUME, run_file_error
+from fleetpatch.journal.errors import PLAN_AGAIN, RESUME, TRY_AGAIN, run_file_error, undo_again
 from fleetpatch.journal.facts import RunFacts
 from fleetpatch.journal.owned import OwnedObjects
 from fleetpatch.journal.rows import TargetRow
@@ -87,13 +87,14 @@ class RunFile(RunFacts):
     @classmethod
     def create(cls, path: Path, info: RunInfo, *, now: Callable[[], float] = time.time) -> Self:
         """Create a run file in state `planning`. `now` returns the seconds since the epoch."""
-        draft, connection = sqlite_file.create(path)
+        again = undo_again(info.undo_of) if info.undo_of else PLAN_AGAIN
+        draft, connection = sqlite_file.create(path, again)
         database = Database(path, connection)
-        database.next_step = PLAN_AGAIN
+        database.next_step = again
         try:
             meta.create_tables(database, info)
             database.disconnect()
-            database.connection = sqlite_file.publish(draft, path)
+            database.connection = sqlite_file.publish(draft, path, again)
         except BaseException:
             database.disconnect()
             sqlite_file.erase(draft)
@@ -130,6 +131,7 @@ class RunFile(RunFacts):
             else sqlite_file.open_to_read(path, check=check)
         )
         database = Database(path, opened.connection, outdated=opened.outdated)
+        database.next_step = TRY_AGAIN
         try:
             if check:
                 meta.verify(database)
@@ -139,6 +141,7 @@ class RunFile(RunFacts):
                 run.require_sealed()
                 # Last: a file that is refused must stay as it is, without a log beside it.
                 database.enter_wal_mode()
+            database.next_step = RESUME
         except BaseException:
             database.disconnect()
             raise

@@ -22,7 +22,7 @@ from typing import Final, NamedTuple
 
 from fleetpatch import files
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal.errors import DAMAGED, PLAN_AGAIN, RESUME, as_run_file_error, run_file_error
+from fleetpatch.journal.errors import DAMAGED, RESUME, as_run_file_error, run_file_error
 from fleetpatch.journal.schema import APPLICATION_ID, FORMAT_VERSION, TABLE_NAMES, VIEW
 from fleetpatch.model.text import clean
 
@@ -65,7 +65,7 @@ def is_database(path: Path) -> bool:
         return start == _MAGIC
 
 
-def create(path: Path) -> tuple[Path, sqlite3.Connection]:
+def create(path: Path, next_step: str) -> tuple[Path, sqlite3.Connection]:
     """Create an empty database under another name, and its folder if that is missing.
 
     `publish` gives it its own name when its tables are there: else a process that is killed between
@@ -74,9 +74,10 @@ def create(path: Path) -> tuple[Path, sqlite3.Connection]:
     The file is readable only by its owner, or by the group that its folder is made for. SQLite
     gives the files beside it the same mode.
 
-    Raises RunFileError if something of the name exists, or if it cannot be created.
+    Raises RunFileError if something of the name exists, or if it cannot be created; `next_step`
+    ends the advice.
     """
-    with as_run_file_error(path, PLAN_AGAIN):
+    with as_run_file_error(path, next_step):
         files.make_folder(path.parent)
         # SQLite would replay a log or journal of this name into the new file.
         for leftover in _all_beside(path):
@@ -94,18 +95,18 @@ def create(path: Path) -> tuple[Path, sqlite3.Connection]:
         finally:
             os.close(handle)
     try:
-        return draft, _connect(draft, "rw", PLAN_AGAIN)
+        return draft, _connect(draft, "rw", next_step)
     except BaseException:
         erase(draft)
         raise
 
 
-def publish(draft: Path, path: Path) -> sqlite3.Connection:
+def publish(draft: Path, path: Path, next_step: str) -> sqlite3.Connection:
     """Give a new database, which nothing has open, its own name, and connect to it.
 
     Raises RunFileError if something of that name exists now, or if it cannot be renamed.
     """
-    with as_run_file_error(path, PLAN_AGAIN):
+    with as_run_file_error(path, next_step):
         try:
             # Unlike a rename, a link does not replace what another process has created meanwhile.
             os.link(draft, path)
@@ -118,9 +119,9 @@ def publish(draft: Path, path: Path) -> sqlite3.Connection:
         else:
             draft.unlink()
     try:
-        with as_run_file_error(path, PLAN_AGAIN):
+        with as_run_file_error(path, next_step):
             _sync_folder(path.parent)
-        return _connect(path, "rw", PLAN_AGAIN)
+        return _connect(path, "rw", next_step)
     except BaseException:
         erase(path)
         raise

@@ -276,6 +276,31 @@ def test_a_disk_that_is_full_while_planning_keeps_no_run_and_the_advice_says_so(
     assert "resume the run" not in ended.err
 
 
+@pytest.mark.parametrize(
+    ("left", "advice"),
+    [
+        # The file of the run cannot be opened to read what is in doubt.
+        (16, "then try again"),
+        (40, "then try again"),
+        (80, "then undo again with `fleetpatch undo {}`; nothing was sent, and no undo was kept"),
+    ],
+)
+def test_a_disk_that_is_full_while_an_undo_is_planned_leads_to_another_undo(
+    call: Caller, tmp_path: Path, left: int, advice: str
+) -> None:
+    with mounted(tmp_path / "disk", "600k") as disk:
+        state = ("--state-dir", disk / "state")
+        run = call("apply", "plan.yaml", "--yes", "-o", "json", *state).json["run"]
+        found = os.statvfs(disk)
+        ballast = bytes(max(0, found.f_bavail * found.f_frsize - left * 1024))
+        (disk / "ballast").write_bytes(ballast)
+
+        ended = call("undo", run, *state)
+
+    refused(ended, " full")
+    refused(ended, f"make room, {advice.format(run)}")
+
+
 def test_a_run_file_that_may_not_grow_while_planning_is_not_kept(tool: Tool) -> None:
     for blocks in (1, 8, 40):
         limited = ["sh", "-c", f'ulimit -f {blocks}; exec "$@"', "sh"]
