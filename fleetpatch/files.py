@@ -27,6 +27,7 @@ _PRIVATE_FOLDER: Final = 0o700
 _GROUP_FILE: Final = 0o660
 _GROUP_FOLDER: Final = 0o2770
 
+_ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 _START: Final = 64 * 1024
 """Bytes that tell what a file is."""
 
@@ -128,6 +129,17 @@ def is_regular(path: Path) -> bool:
 def is_folder(path: Path) -> bool:
     """Whether a path leads to a folder; False for a path that no folder can have."""
     return stat.S_ISDIR(_mode(path))
+
+
+def is_absent(path: Path) -> bool:
+    """Whether there is nothing at a path; False where rights or an error hide what there is."""
+    try:
+        path.stat()
+    except ValueError:
+        return True
+    except OSError as error:
+        return error.errno in _ABSENT
+    return False
 
 
 def _mode(path: Path) -> int:

@@ -6,11 +6,13 @@ Left out: what the log (tests/report/test_logfile.py), run files (tests/journal)
 line (tests/cli/test_own_files.py) make of it.
 """
 
+import errno
 import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -164,6 +166,17 @@ def test_only_the_start_of_a_regular_file_is_read(tmp_path: Path) -> None:
 def test_a_path_that_no_file_can_have_is_no_file(text: str) -> None:
     assert not files.is_regular(Path(text))
     assert not files.is_folder(Path(text))
+
+
+def test_what_may_not_be_looked_at_is_not_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert files.is_absent(tmp_path / "x")
+    assert files.is_absent(tmp_path / ("x" * 300))
+    assert not files.is_absent(tmp_path)
+    # Rights do not bind root.
+    monkeypatch.setattr(Path, "stat", Mock(side_effect=PermissionError(errno.EACCES, "denied")))
+    assert not files.is_absent(tmp_path / "x")
 
 
 # Folders for a group

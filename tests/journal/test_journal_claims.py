@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import codec, queries
+from fleetpatch.journal import codec, outcomes, queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.fields import label
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.run import RunState, Standing, Usage
+from fleetpatch.model.target import TargetId
 from tests.journal.makers import draft, make, many, names, settle
 
 
@@ -244,3 +245,44 @@ def test_a_run_file_of_an_earlier_version_lacks_what_people_wrote_and_opens(
         summary = queries.summary(opened)
     assert (summary.cause_code, summary.info.reason, summary.info.description) == ("", "", "")
     assert (summary.info.annotations, summary.info.missing) == ({}, {})
+
+
+FIRST = TargetId(1)
+
+
+@pytest.mark.parametrize(
+    ("settlement", "expected"),
+    [
+        pytest.param(Settlement(FIRST, Reason.PATCHED, attempts=1), True, id="applied"),
+        pytest.param(Settlement(FIRST, Reason.ALREADY_SET, attempts=1), True, id="back at a PATCH"),
+        pytest.param(Settlement(FIRST, Reason.NOT_EFFECTIVE, attempts=1), True, id="not effective"),
+        pytest.param(
+            Settlement(FIRST, Reason.DRIFTED, attempts=1, wrote={label("a"): "1"}),
+            True,
+            id="in part",
+        ),
+        pytest.param(Settlement(FIRST, Reason.ALREADY_SET), False, id="back before"),
+        pytest.param(Settlement(FIRST, Reason.FORBIDDEN, attempts=1), False, id="refused"),
+        pytest.param(Settlement(FIRST, Reason.DRIFTED), False, id="drifted"),
+    ],
+)
+def test_an_undo_may_have_put_something_back(
+    run: RunFile, settlement: Settlement, *, expected: bool
+) -> None:
+    assert not outcomes.may_have_put_back(run.database)
+    run.claim("north", limit=1)
+    assert outcomes.may_have_put_back(run.database)  # in doubt
+
+    run.record([settlement])
+
+    assert outcomes.may_have_put_back(run.database) is expected
+
+
+def test_an_undo_whose_failed_target_was_reopened_may_have_put_something_back(
+    run: RunFile,
+) -> None:
+    run.claim("north", limit=1)
+    run.record([Settlement(FIRST, Reason.FORBIDDEN, attempts=1, wrote={label("a"): "1"})])
+    assert run.reopen() == 1
+
+    assert outcomes.may_have_put_back(run.database)

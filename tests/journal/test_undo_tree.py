@@ -37,6 +37,12 @@ def chain(*parents: int, **of_last: object) -> UndoTree:
     return UndoTree(entries)
 
 
+def test_a_long_chain_of_undos_is_read() -> None:
+    tree = chain(*range(2001))
+
+    assert tree.undone(RUN) == Undone(undo_name(1), whole=True)
+
+
 @pytest.mark.parametrize(
     ("parents", "expected"),
     [

@@ -6,6 +6,8 @@ is there now may be another writer's. So it is refused, and planned again. For t
 other unfinished undos are ended when one begins. A run that was undone is not continued either.
 """
 
+from pathlib import Path
+
 from fleetpatch.campaign.running.doubtful import settle_doubtful
 from fleetpatch.campaign.running.log import log_latest_outcomes, open_log_of
 from fleetpatch.campaign.running.open_run import open_alone
@@ -15,6 +17,7 @@ from fleetpatch.engine import events
 from fleetpatch.errors import UsageError
 from fleetpatch.journal import meta, queries
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.journal.runs import catalog
 from fleetpatch.journal.runs.catalog import RunEntry
 from fleetpatch.journal.runs.undo_tree import UndoTree
 from fleetpatch.model.cause import Cause, CauseCode
@@ -44,12 +47,17 @@ def require_current(run: RunFile, settings: Settings, *, reopened: bool = False)
             f"{run.info.run}: this {what} was undone by {undone.by} and cannot be continued; "
             f"{_advice(run, tree)}"
         )
-    if may_be_outdated and (since := tree.sent_since(run.info.run)):
-        raise UsageError(
-            f"{run.info.run}: {', '.join(since)} has sent patches since this undo was planned, so"
-            f" it is outdated and was not continued; {_advice(run, tree)}"
-        )
+    if may_be_outdated:
+        _refuse_outdated(run, tree)
     return tree if is_related else None
+
+
+def _refuse_outdated(undo: RunFile, tree: UndoTree) -> None:
+    if since := tree.sent_since(undo.info.run):
+        raise UsageError(
+            f"{undo.info.run}: {', '.join(since)} has sent patches since this undo was planned, so"
+            f" it is outdated and was not continued; {_advice(undo, tree)}"
+        )
 
 
 async def settle_others(run: RunFile, tree: UndoTree, settings: Settings) -> UndoTree:
@@ -68,14 +76,18 @@ async def settle_others(run: RunFile, tree: UndoTree, settings: Settings) -> Und
 async def end_others(undo: RunFile, tree: UndoTree, settings: Settings) -> UndoTree:
     """End the other unfinished undos of the tree, before this one sends anything; return the tree.
 
-    Their targets in doubt are read first, as by `settle_others`.
-    Raises Locked if one is carried out, and as `settle_doubtful`.
+    Their targets in doubt are read first, as by `settle_others`. Raises Locked if one is carried
+    out, UsageError if one has sent PATCHes in the meantime, and as `settle_doubtful`.
     """
     others = _begun_undos(tree, undo.info.run)
     for entry in others:
-        await _end(entry, undo.info.run, settings)
+        await _end(entry.path, undo.info.run, settings)
+    if not others:
+        return tree
     # Read again, since each could change until it was locked.
-    return tree_of(undo, settings) if others else tree
+    tree = tree_of(undo, settings)
+    _refuse_outdated(undo, tree)
+    return tree
 
 
 def _begun_undos(tree: UndoTree, run: str) -> list[RunEntry]:
@@ -84,15 +96,16 @@ def _begun_undos(tree: UndoTree, run: str) -> list[RunEntry]:
     return [one for one in undos if one.is_started and one.state is not RunState.FINISHED]
 
 
-async def _end(entry: RunEntry, since: str, settings: Settings) -> None:
-    with open_alone(entry.path, settings) as journal:
+async def _end(path: Path, since: str, settings: Settings) -> None:
+    with open_alone(path, settings) as journal:
         crashed = journal.state is RunState.RUNNING
         await settle_doubtful(journal, settings)
-        if not entry.is_unfinished:  # cancelled, perhaps after its process was killed
+        # Read under the lock: it may have been carried out to its end, or cancelled.
+        if not catalog.read_entry(path).is_unfinished:
             return
         cause = Cause(CauseCode.CANCELLED, f"superseded by {since}")
         journal.set_state(RunState.HALTED, cause)
-        with open_log_of(entry.path, entry.run, settings) as log:
+        with open_log_of(path, journal.info.run, settings) as log:
             if crashed:
                 log_latest_outcomes(log, journal)
             events.run_finished(log, queries.summary(journal))

@@ -81,7 +81,7 @@ def _read_folders(runs: Sequence[RunEntry], folder: Path) -> Related:
         for one in runs
         for parent in (folder, *(path.parent for path in (one.path, one.file_of_undone) if path))
         for name in campaigns.names_of(one)
-        if parent.is_dir()
+        if files.is_folder(parent)
     )
     for parent, name in places:
         campaign = campaigns.read(parent, name)
@@ -93,7 +93,7 @@ def _read_folders(runs: Sequence[RunEntry], folder: Path) -> Related:
 
 def _add(found: Related, name: str, path: Path) -> RunEntry | None:
     """Add the run of this name if its file is at `path`, also if it cannot be read."""
-    entry = catalog.read_entry(path) if files.is_regular(path) else None
+    entry = None if files.is_absent(path) else catalog.read_entry(path)
     if entry is None or not (entry.problem or entry.run == name):
         return None
     found.entries[name] = entry

@@ -31,8 +31,8 @@ def noted_in_undone(undo: RunFile, tree: UndoTree, settings: Settings) -> Iterat
         return
     undone_files = _files_of_undone(undo, tree, settings)
     begun = tree.as_begun(undo.info.run)
-    for number, (run, path) in enumerate(undone_files.items()):
-        _note(path, begun, run, settings, must_be_free=number == 0)
+    for run, path in undone_files.items():
+        _note(path, begun, run, settings, must_be_free=run == undo.info.undo_of)
     try:
         yield
     finally:

@@ -47,6 +47,9 @@ class UndoTree:
         for one in reversed(ordered):
             if _is_undo(one):
                 self._undos.setdefault(one.undo_of, []).append(one)
+        # The newest first: what has undone it is known then, however long a chain of undos is.
+        for one in reversed(ordered):
+            self.undone(one.run)
 
     def undone(self, run: str) -> Undone | None:
         """Return what has undone a run; None if nothing that it changed is put back."""
