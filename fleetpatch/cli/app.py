@@ -72,10 +72,10 @@ def _call(arguments: list[str]) -> int:
     try:
         refuse_undecodable(arguments)
         if (completed := _completed()) is not None:
-            streams.flush()
+            sys.stdout.flush()
             return completed
         code = _load(arguments)(arguments or ["--help"])
-        streams.flush()
+        sys.stdout.flush()
     except PlanError as error:
         # One line for each problem. It begins with its place, to which editors can jump.
         streams.write_stderr(str(error))

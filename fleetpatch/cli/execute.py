@@ -21,7 +21,7 @@ from fleetpatch.cli.event_loop import interruptible, run
 from fleetpatch.cli.options import Output, ResultFormat
 from fleetpatch.cli.output import print_summary
 from fleetpatch.cli.quiet import is_quiet
-from fleetpatch.cli.streams import ResultError, ignoring_broken_pipe
+from fleetpatch.cli.streams import ResultError
 from fleetpatch.errors import Exit, Locked, RunFileError, SurroundingsError, UsageError
 from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.plan.schema import Plan
@@ -139,10 +139,8 @@ def _apply(
 def _print_result(summary: Summary, settings: Settings, output: Output | ResultFormat) -> None:
     """Print the summary. Raises ResultError, which says how far the run got."""
     try:
-        # The outcome is recorded, so a closed stdout does not make the command fail.
-        with ignoring_broken_pipe():
-            print_summary(summary, settings, output)
-            sys.stdout.flush()
+        print_summary(summary, settings, output)
+        sys.stdout.flush()
     except ResultError as error:
         error.state = f"{_ended(summary)}; `{command('status', *summary.words)}` shows it"
         raise

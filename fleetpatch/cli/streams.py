@@ -2,9 +2,10 @@ r"""Makes stdin, stdout and stderr safe: a run must not fail because of what the
 
 A stream may be closed from the start (`>&-`), be a pipe whose reader has exited (`| head`), a
 terminal that is gone, or a file on a full disk, and its encoding may lack a character (GBK, ascii).
-Output to stderr is dropped then. A result that cannot be written to stdout is an error, which does
-not change the run. A character that the encoding lacks is written as a JSON escape
-(`\ud83d\ude00`), so that JSON stays valid.
+Output to stderr is dropped then, and so is the rest of a result whose reader has exited: it has
+what it wanted, so the exit code is the same as with a reader of everything. Any other result that
+cannot be written to stdout is an error, which does not change the run. A character that the
+encoding lacks is written as a JSON escape (`\ud83d\ude00`), so that JSON stays valid.
 """
 
 import codecs
@@ -12,8 +13,8 @@ import io
 import os
 import select
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
 _STDIN: Final = 0
@@ -58,27 +59,14 @@ def replace_standard() -> None:
     elif sys.stdin is sys.__stdin__ and isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
     if sys.stdout is None or sys.stdout is sys.__stdout__:
-        result = _ResultFile(_STDOUT, "w", closefd=False)
-        sys.stdout = _text(io.BufferedWriter(result), sys.stdout)  # type: ignore[arg-type] # it is one
+        sys.stdout = _ResultStream(_ResultFile(_STDOUT, "w", closefd=False), sys.stdout)
     if sys.stderr is None or sys.stderr is sys.__stderr__:
-        sys.stderr = _text(_LossyFile(_STDERR, "w", closefd=False), sys.stderr)
+        sys.stderr = _LossyStream(_LossyFile(_STDERR, "w", closefd=False), sys.stderr)
 
 
 def make_encodings_total() -> None:
     """Register the error handler ESCAPE, with which every encoding can write every text."""
     codecs.register_error(ESCAPE, _escape)
-
-
-def _text(file: "io.BufferedWriter | _LossyFile", replaced: object) -> io.TextIOWrapper:
-    """Return a text stream to `file`, in the encoding of the stream that it replaces."""
-    return io.TextIOWrapper(
-        file,
-        encoding=getattr(replaced, "encoding", None),
-        errors=ESCAPE,
-        line_buffering=file.isatty(),
-        # stderr is not buffered: a message must be out before the process may be killed.
-        write_through=isinstance(file, _LossyFile),
-    )
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
@@ -132,24 +120,14 @@ def _moves_its_cursor() -> bool:
 
 
 def write_line(text: str) -> None:
-    """Write a line to stdout at once. Raises BrokenPipeError and ResultError."""
+    """Write a line to stdout at once. Raises ResultError."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
-@contextmanager
-def ignoring_broken_pipe() -> Iterator[None]:
-    """Let the block write to stdout; if its reader has exited, drop the rest."""
-    try:
-        yield
-    except BrokenPipeError:
-        discard_stdout()
-
-
-def flush() -> None:
-    """Flush stdout while an error can still be reported. Raises ResultError."""
-    with ignoring_broken_pipe():
-        sys.stdout.flush()
+def reader_has_exited() -> bool:
+    """Return whether a write to stdout has shown that its reader has exited."""
+    return isinstance(sys.stdout, _ResultStream) and sys.stdout.reader_has_exited
 
 
 def discard_stdout() -> None:
@@ -157,6 +135,22 @@ def discard_stdout() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, _STDOUT)
     os.close(nowhere)
+
+
+class _LossyStream(io.TextIOWrapper):
+    """stderr, in the encoding of the stream that it replaces.
+
+    It is not buffered: a message must be out before the process may be killed.
+    """
+
+    def __init__(self, file: "_LossyFile", replaced: object) -> None:
+        super().__init__(
+            file,
+            encoding=getattr(replaced, "encoding", None),
+            errors=ESCAPE,
+            line_buffering=file.isatty(),
+            write_through=True,
+        )
 
 
 class _LossyFile(io.FileIO):
@@ -170,14 +164,46 @@ class _LossyFile(io.FileIO):
         return len(data)
 
 
+class _ResultStream(io.TextIOWrapper):
+    """stdout, in the encoding of the stream that it replaces."""
+
+    def __init__(self, file: "_ResultFile", replaced: object) -> None:
+        super().__init__(
+            io.BufferedWriter(file),  # type: ignore[type-var] # it is one
+            encoding=getattr(replaced, "encoding", None),
+            errors=ESCAPE,
+            line_buffering=file.isatty(),
+        )
+        self._file = file
+
+    @property
+    def reader_has_exited(self) -> bool:
+        """Whether a write has shown that the reader has exited."""
+        return self._file.reader_has_exited
+
+    def writelines(self, lines: Iterable[str], /) -> None:  # type: ignore[override] # text lines
+        """Write lines as they come, until the reader has exited: a list may be long."""
+        for line in lines:
+            if self.reader_has_exited:
+                return
+            self.write(line)
+
+
 class _ResultFile(io.FileIO):
     """stdout, whose errors are ResultError so that they differ from those of other files."""
 
+    reader_has_exited = False
+
     def write(self, data: "bytes | bytearray | memoryview") -> int | None:  # type: ignore[override] # any buffer
-        """Write some of `data`. Raises BrokenPipeError and ResultError."""
+        """Write some of `data`; all of it is dropped if the reader has exited. Raises ResultError.
+
+        No exception tells of the reader, so that a verb ends as it would otherwise.
+        """
         try:
             return super().write(data)
         except BrokenPipeError:
-            raise
+            self.reader_has_exited = True
+            discard_stdout()
+            return len(data)
         except OSError as error:
             raise ResultError(error.errno, error.strerror) from error

@@ -10,7 +10,7 @@ from typing import Final
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.view import status
 from fleetpatch.cli.options import Output
-from fleetpatch.cli.streams import ignoring_broken_pipe, write_line
+from fleetpatch.cli.streams import reader_has_exited, write_line
 from fleetpatch.model.live import Status
 from fleetpatch.report.fitting import fit
 from fleetpatch.report.status import status_as_json, status_lines
@@ -29,17 +29,18 @@ def show_until_ended(run_file: Path, settings: Settings, output: Output) -> None
     """Show the status every second, until no process carries the run out.
 
     A terminal is redrawn; without one, each status is printed below the one before, with `-o json`
-    a line each. Raises as `view.status`.
+    a line each, until the reader has exited. Raises as `view.status`.
     """
-    with ignoring_broken_pipe():
-        if output is Output.JSON or not sys.stdout.isatty():
-            for number, seen in enumerate(_statuses(run_file)):
-                if number and output is Output.TEXT:
-                    write_line("")
-                _print(seen, settings, output)
-                sys.stdout.flush()
-        else:
-            _redraw(run_file, settings)
+    if output is Output.JSON or not sys.stdout.isatty():
+        for number, seen in enumerate(_statuses(run_file)):
+            if number and output is Output.TEXT:
+                write_line("")
+            _print(seen, settings, output)
+            sys.stdout.flush()
+            if reader_has_exited():
+                return
+    else:
+        _redraw(run_file, settings)
 
 
 def _statuses(run_file: Path) -> Iterator[Status]:

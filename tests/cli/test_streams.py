@@ -1,6 +1,6 @@
 """Streams: results on stdout, all else on stderr, questions only to a terminal.
 
-Covered: JSON answers, silence towards files and pipes, a pipe that closes early, the confirmation
+Covered: JSON answers, silence towards files and pipes, readers that exit early, the confirmation
 on a real (pseudo) terminal with every kind of answer, colours and progress there, tokens in
 everything that is written.
 Left out: the texts themselves (tests/report).
@@ -11,6 +11,8 @@ import os
 import pty
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,7 +23,7 @@ import pytest
 from tests.cli.calling import Caller, Ended
 from tests.cli.conftest import paint
 from tests.e2e.sandboxes import SandboxServer, sandbox
-from tests.e2e.tool import SOON, Tool, eventually
+from tests.e2e.tool import SOON, Tool, end, eventually
 
 XTERM = {"TERM": "xterm"}
 
@@ -70,7 +72,60 @@ def test_a_reader_of_only_the_first_line_gets_it_without_an_error(own: Tool) -> 
         with listing:
             assert listing.stderr is not None
             assert listing.stderr.read() == ""
-        assert listing.returncode in {0, 1}
+        assert listing.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        *((f"targets paint -o {one}", 0) for one in ("text", "json", "jsonl", "csv", "name")),
+        ("plan plan.yaml --exit-code", 8),
+        ("plan plan.yaml --exit-code -o json", 8),
+        ("status", 0),
+        ("runs", 0),
+        ("report paint", 0),
+        ("schema", 0),
+        ("kinds", 0),
+        ("--help", 0),
+        ("--version", 0),
+        ("--show-completion bash", 0),
+    ],
+)
+def test_the_exit_code_does_not_depend_on_the_reader_of_the_result(
+    tool: Tool, line: str, code: int
+) -> None:
+    assert tool.run("plan", "plan.yaml").code == 0
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    with os.fdopen(writer, "wb"):
+        ended = end(tool.fork(*line.split(), stdout=writer))
+
+        assert ended.code == code
+        assert "fleetpatch: " not in ended.err
+
+
+ENDLESS = """
+import itertools, sys
+from fleetpatch.cli import streams
+
+streams.replace_standard()
+sys.stdout.writelines(map(str, itertools.count()))
+sys.exit(7 if streams.reader_has_exited() else 8)
+"""
+
+
+def test_a_list_ends_when_its_reader_has_exited() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDLESS], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as listing:
+        assert listing.stdout is not None
+        assert listing.stdout.read(2) == b"01"
+        listing.stdout.close()
+
+        assert listing.wait(SOON) == 7
+        assert listing.stderr is not None
+        assert listing.stderr.read() == b""
 
 
 def on_a_terminal(tool: Tool, answer: str | signal.Signals, *words: object) -> Ended:
