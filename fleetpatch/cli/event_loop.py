@@ -10,6 +10,7 @@ Not a part of `cli.signals`, which is imported before asyncio and anyio.
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -22,6 +23,7 @@ import anyio
 
 from fleetpatch.campaign.settings import Stop
 from fleetpatch.cli import signals
+from fleetpatch.kube.kubeconfig.content import read_pipes
 from fleetpatch.model.cause import Cause, CauseCode
 
 T = TypeVar("T")
@@ -32,6 +34,7 @@ def run(work: Callable[[], Awaitable[T]]) -> T:
 
     Raises Interrupted if a signal was received before `work` began, or cancelled it.
     """
+    read_pipes(os.environ)
     # All imports are done. Their objects are never freed, so the collector need not visit them.
     gc.freeze()
     gc.enable()

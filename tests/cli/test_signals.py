@@ -9,6 +9,7 @@ question (test_streams.py), waves and windows (tests/e2e).
 
 import array
 import fcntl
+import os
 import signal
 import subprocess
 import sys
@@ -114,6 +115,25 @@ import os, signal, sys
 signal.pthread_sigmask(signal.SIG_BLOCK, [int(sys.argv[1])])
 os.execv(sys.executable, [sys.executable, "-m", "fleetpatch", *sys.argv[2:]])
 """
+
+
+AT_A_PIPE = """
+import os, signal, sys
+from fleetpatch.kube.kubeconfig import content
+
+def look(_number, frame):
+    if frame.f_back and frame.f_back.f_code is content._read.__code__:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        os.kill(os.getpid(), number)
+
+number = int(sys.argv[1])
+sys.argv = ["fleetpatch", *sys.argv[2:]]
+signal.signal(signal.SIGALRM, look)
+signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+from fleetpatch.cli.app import main
+main()
+"""
+"""Sends itself a signal while it opens its kubeconfig."""
 
 
 def python(tool: Tool, program: str, *words: object) -> subprocess.Popen[str]:
@@ -305,6 +325,20 @@ def test_a_signal_during_the_imports_ends_the_command(
 
     assert (ended.code, ended.out, ended.err) == (5, "", "fleetpatch: interrupted\n")
     assert server.sent() == sent
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("verb", ["plan", "apply"])
+def test_a_signal_ends_the_wait_for_a_kubeconfig_that_is_a_pipe(
+    tmp_path: Path, verb: str, number: signal.Signals
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    tool = Tool(tmp_path, tmp_path / "pipe")
+    file = tool.write("plan.yaml", paint())
+
+    ended = end(python(tool, AT_A_PIPE, int(number), verb, file), timeout=SOON)
+
+    assert (ended.code, ended.err) == (Exit.PAUSED, "fleetpatch: interrupted\n")
 
 
 def test_a_signal_at_any_instant_leaves_a_record_of_all_that_was_sent(own: Tool) -> None:

@@ -14,6 +14,7 @@ import msgspec
 
 from fleetpatch.errors import KubeconfigError
 from fleetpatch.files import expand_home
+from fleetpatch.kube.kubeconfig.content import DEFAULT
 from fleetpatch.kube.kubeconfig.file import SECTIONS, KubeconfigEntry, KubeconfigFile
 from fleetpatch.kube.kubeconfig.keys import check_entry
 from fleetpatch.kube.proxies import proxy_for
@@ -103,7 +104,7 @@ def find_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
     """
     named = environ.get("KUBECONFIG")
     if not named:
-        default = expand_home("~/.kube/config")
+        default = expand_home(DEFAULT)
         return (default,) if _exists(default) else ()
     files = tuple(expand_home(name) for name in named.split(os.pathsep) if name)
     found = tuple(file for file in files if _exists(file))

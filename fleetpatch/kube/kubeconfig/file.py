@@ -18,15 +18,13 @@ from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError
 
 from fleetpatch.errors import KubeconfigError
+from fleetpatch.kube.kubeconfig.content import SIZE_LIMIT, read_bytes
 from fleetpatch.model.masking import mask_strictly
 from fleetpatch.model.partial_repr import PartialRepr
 from fleetpatch.model.text import clean
 
 SECTIONS: Final = {"clusters": "cluster", "users": "user", "contexts": "context"}
 """The named lists of a kubeconfig, each with the key of an entry for its body."""
-
-SIZE_LIMIT: Final = 16 * 1024 * 1024
-"""Bytes; a larger file, such as /dev/zero, is not a kubeconfig."""
 
 _HEADER: Final = {"apiVersion": "v1", "kind": "Config"}
 _YAML_DIRECTIVE: Final = re.compile(rb"^%YAML[ \t]+([^\s#]+)", re.MULTILINE)
@@ -73,13 +71,11 @@ def _parse(file: Path, text: bytes) -> KubeconfigFile:
 
 def _read_bytes(file: Path) -> bytes:
     try:
-        with file.open("rb") as stream:
-            text = stream.read(SIZE_LIMIT + 1)
+        text = read_bytes(file)
     except OSError as error:
         raise KubeconfigError(
             f"{file}: cannot be read: {error.strerror}; check the file and its mode"
         ) from None
-    # One byte more than the limit was requested, so a larger file is noticed early.
     if len(text) > SIZE_LIMIT:
         raise KubeconfigError(
             f"{file}: is not a kubeconfig: it is larger than {SIZE_LIMIT >> 20} MiB"

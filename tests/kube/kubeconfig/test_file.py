@@ -6,6 +6,7 @@ test_exec_auth), unknown keys (test_keys).
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,18 @@ def written(file: Path, text: str | bytes) -> Path:
 
 async def load(file: Path, text: str | bytes) -> Connection:
     return await connect_to_context(environ={"KUBECONFIG": str(written(file, text))})
+
+
+async def test_what_a_pipe_contains_is_kept_for_further_reads() -> None:
+    reader, writer = os.pipe()
+    os.write(writer, VALID.encode())
+    os.close(writer)
+    environ = {"KUBECONFIG": f"/dev/fd/{reader}"}
+
+    first, second = [await connect_to_context(environ=environ) for _ in range(2)]
+    os.close(reader)
+
+    assert authorization(first) == authorization(second) == f"Bearer {TOKEN}"
 
 
 async def shown(file: Path) -> str:
