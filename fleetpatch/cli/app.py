@@ -51,9 +51,14 @@ _COMPLETE = "_FLEETPATCH_COMPLETE"
 
 def main() -> NoReturn:
     """Run the command line and exit. Without arguments it shows its help and exits with 2."""
+    exit_with(lambda: _call(sys.argv[1:]))
+
+
+def exit_with(call: Callable[[], int]) -> NoReturn:
+    """Exit with the code that `call` returns, or with that of the signal that interrupts it."""
     signals.install()
     try:
-        code = _call(sys.argv[1:])
+        code = call()
     except signals.Interrupted:
         streams.write_stderr_briefly("fleetpatch: interrupted")
         code = Exit.PAUSED
@@ -64,17 +69,27 @@ def main() -> NoReturn:
 
 
 def _call(arguments: list[str]) -> int:
-    """Call the verb; return its exit code, after one line on stderr for an error."""
+    """Call the verb, or complete a line; return the exit code."""
+    return reporting(lambda: _answer(arguments))
+
+
+def _answer(arguments: list[str]) -> int:
+    refuse_undecodable(arguments)
+    if instruction := os.environ.get(_COMPLETE):
+        completed: int = import_module(_COMPLETION).answer(VERBS, instruction)
+        return completed
+    code = _load(arguments)(arguments or ["--help"])
+    return code or (Exit.OK if arguments else Exit.USAGE)
+
+
+def reporting(call: Callable[[], int]) -> int:
+    """Return what `call` returns, or the exit code of an error, after one line on stderr for it."""
     streams.replace_standard()
     # Modules are never freed, so garbage collections during the imports would only cost time.
     # `cli.event_loop` enables the collector again.
     gc.disable()
     try:
-        refuse_undecodable(arguments)
-        if (completed := _completed()) is not None:
-            sys.stdout.flush()
-            return completed
-        code = _load(arguments)(arguments or ["--help"])
+        code = call()
         sys.stdout.flush()
     except PlanError as error:
         # One line for each problem. It begins with its place, to which editors can jump.
@@ -97,15 +112,6 @@ def _call(arguments: list[str]) -> int:
         return Exit.BROKEN
     finally:
         gc.enable()  # for callers within the same process
-    return code or (Exit.OK if arguments else Exit.USAGE)
-
-
-def _completed() -> int | None:
-    """Complete a command line, if a shell asks for it; return the exit code, else None."""
-    instruction = os.environ.get(_COMPLETE)
-    if not instruction:
-        return None
-    code: int = import_module(_COMPLETION).answer(VERBS, instruction)
     return code
 
 

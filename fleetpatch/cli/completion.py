@@ -28,6 +28,17 @@ class Candidate(NamedTuple):
     help: str = ""
 
 
+def candidates(verbs: Mapping[str, str], words: Sequence[str], incomplete: str) -> list[Candidate]:
+    """Return what `complete` does, and no candidates if it fails.
+
+    A shell shows what is printed within the line that a person types.
+    """
+    try:
+        return complete(verbs, words, incomplete)
+    except Exception:  # noqa: BLE001 - a traceback would be shown in the prompt
+        return []
+
+
 def complete(verbs: Mapping[str, str], words: Sequence[str], incomplete: str) -> list[Candidate]:
     """Return the candidates for `incomplete`; `words` are those between `fleetpatch` and it."""
     verb = next((word for word in words if not word.startswith("-")), None)
@@ -109,18 +120,18 @@ def answer(verbs: Mapping[str, str], instruction: str) -> int:
 
             _print([script(shell)])
         case ["complete", "bash"]:
-            _print(one.value for one in complete(verbs, *_typed_in_bash()))
+            _print(one.value for one in candidates(verbs, *_typed_in_bash()))
         case ["complete", "zsh"]:
-            found = complete(verbs, *_typed())
+            found = candidates(verbs, *_typed())
             names = " ".join(shlex.quote(one.value) for one in found)
             _print([f"compadd -- {names}" if found else "_files"])
         case ["complete", "fish"]:
-            found = complete(verbs, *_typed())
+            found = candidates(verbs, *_typed())
             if os.environ.get("_TYPER_COMPLETE_FISH_ACTION") == "is-args":
                 return 0 if found else 1
             _print(described(found))
         case ["complete", "powershell" | "pwsh"]:
-            found = complete(verbs, *_typed_in_powershell())
+            found = candidates(verbs, *_typed_in_powershell())
             # PowerShell refuses an empty description.
             _print(f"{one.value}:::{one.help or ' '}" for one in found)
         case _:
@@ -137,7 +148,9 @@ def described(found: Sequence[Candidate]) -> Iterator[str]:
 def _typed_in_bash() -> tuple[list[str], str]:
     """Return the words before the cursor and the word at it, of bash."""
     words = _split(os.environ.get("COMP_WORDS", ""))
-    at = int(os.environ.get("COMP_CWORD", len(words)))
+    position = os.environ.get("COMP_CWORD", "")
+    # Scripts may set the variable to nothing: the word after the last one is completed then.
+    at = int(position) if position.isdecimal() else len(words)
     incomplete = words[at] if at < len(words) else ""
     # `--output=` arrives with `=` as the word to complete.
     return words[1:at], "" if incomplete == "=" else incomplete

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from fleetpatch import files
 from fleetpatch.errors import FleetpatchError
 from fleetpatch.journal.runs import run_names
 from fleetpatch.journal.runs.folders import home, runs_dir, state_dir
+from fleetpatch.kube.kubeconfig.content import DEFAULT
 from fleetpatch.kube.kubeconfig.scan import contexts_of
 
 
@@ -113,7 +115,7 @@ def _in_run(line: Line, what: str) -> list[str]:
     if not line.arguments:
         return []
     name = line.arguments[0]
-    paths = [Path(name)] if Path(name).is_file() else _run_files(line)
+    paths = [Path(name)] if files.is_regular(Path(name)) else _run_files(line)
     for path in paths:
         parsed = run_names.parse(path.stem)
         if name in {str(path), path.stem, parsed.campaign if parsed else ""}:
@@ -140,7 +142,7 @@ def _read(path: Path, what: str) -> list[str]:
 
 def _kubeconfig_contexts(line: Line) -> Mapping[str, str]:
     named = line.values.get("--kubeconfig") or os.environ.get("KUBECONFIG")
-    return contexts_of(named or "~/.kube/config")
+    return contexts_of(named or DEFAULT)
 
 
 SOURCES: Final[Mapping[str, Callable[[Line], Sequence[str] | Iterator[str]]]] = {

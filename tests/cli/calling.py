@@ -47,7 +47,7 @@ Caller: TypeAlias = Callable[..., Ended]
 """`call_main`, in the folder and the environment of a test."""
 
 
-def call_main(*words: object) -> Ended:
+def call_main(*words: object, main: Callable[[], NoReturn] | None = None) -> Ended:
     """Call `main` with these arguments; stdin is at its end. Fails where `main` raises an error."""
     out, err = (TextIOWrapper(BytesIO(), "utf-8", write_through=True) for _ in range(2))
     arguments = ["fleetpatch", *map(str, words)]
@@ -59,7 +59,7 @@ def call_main(*words: object) -> Ended:
         patch.multiple(gc, freeze=lambda: None, unfreeze=lambda: None),
         _signals_restored(),
     ):
-        code = _exit_code(app.main)
+        code = _exit_code(main or app.main)
     return Ended(code, _text(out), _text(err))
 
 

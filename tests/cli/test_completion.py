@@ -6,6 +6,7 @@ points; that neither click nor a client is imported. Left out: the scripts of th
 (test_completion_scripts).
 """
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -15,12 +16,13 @@ from typing import Any
 
 import pytest
 
-from fleetpatch.cli import kubectl_completion
+from fleetpatch.cli import completion, kubectl_completion
 from fleetpatch.cli.app import VERBS
-from fleetpatch.cli.completion import complete
+from fleetpatch.cli.completion import Candidate, complete
+from fleetpatch.kube.kubeconfig.content import SIZE_LIMIT
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.run import Standing
-from tests.cli.calling import Caller
+from tests.cli.calling import Caller, call_main
 from tests.e2e.tool import Tool, plan
 
 ROOT = Path(__file__).parents[2]
@@ -161,6 +163,28 @@ def test_what_cannot_be_read_completes_nothing(
     assert completed("plan", "no/such/folder/") == []
 
 
+def test_only_regular_files_of_a_usual_size_are_read_for_contexts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    large, deep, good = (tmp_path / name for name in ("large", "deep", "good"))
+    large.write_text(KUBECONFIG.replace("prod-a", "large"))
+    os.truncate(large, SIZE_LIMIT + 1)
+    deep.write_text("{" + '"contexts": [' * 100_000)
+    good.write_text(KUBECONFIG)
+    files = ["/dev/zero", str(tmp_path / "pipe"), str(large), str(deep), str(good)]
+    monkeypatch.setenv("KUBECONFIG", os.pathsep.join(files))
+
+    found = completed("label", "jobs", "--context", "")
+
+    assert found == ["arn:aws:eks:eu:1:cluster/b", "prod-a"]
+
+
+def test_an_argument_may_be_longer_than_the_name_of_a_file(call: Caller) -> None:
+    assert call("status").code == 0
+    assert completed("targets", "x" * 5000, "-n", "") == []
+
+
 # The protocols.
 
 
@@ -183,6 +207,30 @@ def test_bash_may_have_an_open_quotation(call: Caller, monkeypatch: pytest.Monke
     line = "fleetpatch label 'jo"
 
     assert asked(call, monkeypatch, "bash", COMP_WORDS=line, COMP_CWORD="2").code == 0
+
+
+@pytest.mark.parametrize("position", ["", "abc", "-1", "99"])
+def test_bash_may_give_no_position(
+    call: Caller, monkeypatch: pytest.MonkeyPatch, position: str
+) -> None:
+    line = "fleetpatch plan"
+
+    ended = asked(call, monkeypatch, "bash", COMP_WORDS=line, COMP_CWORD=position)
+
+    assert (ended.code, ended.err) == (0, "")
+
+
+def test_a_completion_that_fails_prints_nothing_into_the_line(
+    call: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> list[Candidate]:
+        raise MemoryError
+
+    monkeypatch.setattr(completion, "complete", fail)
+
+    ended = asked(call, monkeypatch, "bash", COMP_WORDS="fleetpatch ", COMP_CWORD="1")
+
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
 
 
 def test_zsh_gets_a_command(call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,26 +296,43 @@ def test_options_are_completed_with_their_help() -> None:
 def test_kubectl_gets_values_and_a_directive(
     line: tuple[str, ...],
     printed: list[str] | None,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["kubectl_complete-fleetpatch", *line])
+    ended = call_main(*line, main=kubectl_completion.main)
 
-    kubectl_completion.main()
-
-    lines = capsys.readouterr().out.splitlines()
+    lines = ended.out.splitlines()
+    assert (ended.code, ended.err) == (0, "")
     assert lines == printed or (printed is None and len(lines) == len(VERBS) + 3)
 
 
-def test_a_folder_is_completed_without_a_blank_after_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_is_completed_without_a_blank_after_it(tmp_path: Path) -> None:
     (tmp_path / "plans").mkdir()
-    monkeypatch.setattr(sys, "argv", ["kubectl_complete-fleetpatch", "plan", f"{tmp_path}/"])
 
-    kubectl_completion.main()
+    ended = call_main("plan", f"{tmp_path}/", main=kubectl_completion.main)
 
-    assert capsys.readouterr().out == f"{tmp_path}/plans/\n:6\n"
+    assert ended.out == f"{tmp_path}/plans/\n:6\n"
+
+
+def test_kubectl_may_exit_before_it_has_read_all() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    program = "from fleetpatch.cli.kubectl_completion import main; main()"
+
+    with os.fdopen(writer, "wb") as closed:
+        ended = subprocess.run(
+            [sys.executable, "-c", program, ""],
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_kubectl_gets_one_line_for_bytes_that_are_no_text() -> None:
+    ended = call_main("\udcff", main=kubectl_completion.main)
+
+    assert ended.code == 2
+    assert ended.err.startswith("fleetpatch: the argument '\\xff' is not valid UTF-8")
 
 
 def test_the_entry_points_of_kubectl_are_functions() -> None:

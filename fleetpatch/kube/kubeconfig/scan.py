@@ -8,10 +8,12 @@ the section `contexts` is scanned as kubectl and most tools write it: a list, wi
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 import msgspec
+
+from fleetpatch.files import expand_home, read_start
+from fleetpatch.kube.kubeconfig.content import SIZE_LIMIT
 
 _SECTION: Final = re.compile(r"^contexts:[^\n]*\n((?:[ \t-][^\n]*\n|\n)*)", re.MULTILINE)
 _ENTRY: Final = re.compile(r"^( *)- ", re.MULTILINE)
@@ -35,16 +37,18 @@ class _Kubeconfig(msgspec.Struct, frozen=True):
 def contexts_of(kubeconfig: str) -> dict[str, str]:
     """Return the namespaces of contexts by their names; "" is none.
 
-    `kubeconfig` is a list of files as in $KUBECONFIG. Files that cannot be read are left out.
+    `kubeconfig` is a list of files as in $KUBECONFIG. Left out are files that cannot be read or
+    are too large, and what is no regular file: a pipe could block, and is needed by the command.
     """
     found: dict[str, str] = {}
     for file in kubeconfig.split(os.pathsep):
         try:
-            text = Path(file).expanduser().read_text(encoding="utf-8", errors="replace")
-        except (OSError, RuntimeError):  # a home folder that is not known
+            text, size = read_start(expand_home(file), SIZE_LIMIT)
+        except (OSError, ValueError):  # ValueError: the path contains a NUL
             continue
-        for name, namespace in _contexts_in(text):
-            found.setdefault(name, namespace)
+        if size <= SIZE_LIMIT:
+            for name, namespace in _contexts_in(text.decode("utf-8", "replace")):
+                found.setdefault(name, namespace)
     return found
 
 
@@ -52,7 +56,7 @@ def _contexts_in(text: str) -> Iterator[tuple[str, str]]:
     if text.lstrip().startswith("{"):
         try:
             config = msgspec.json.decode(text, type=_Kubeconfig)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):  # RecursionError: it is nested too deeply
             return
         yield from ((one.name, one.context.namespace) for one in config.contexts)
         return
