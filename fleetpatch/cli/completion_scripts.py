@@ -7,11 +7,13 @@ verbs.
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from fleetpatch.errors import SurroundingsError, UsageError
+from fleetpatch.journal.runs.folders import home
 
 _BASH: Final = """\
 _fleetpatch_completion() {
@@ -98,23 +100,27 @@ def install(shell: str) -> tuple[str, Path]:
 
 
 def _install_bash() -> Path:
-    path = Path.home() / ".bash_completions" / "fleetpatch.sh"
-    _write(path, _BASH)
-    _append(Path.home() / ".bashrc", f"source '{path}'")
+    path = _home() / ".bash_completions" / "fleetpatch.sh"
+    # Always in quotes, unlike shlex.quote: earlier versions wrote the line so, and it is not added
+    # again.
+    quoted = str(path).replace("'", "'\"'\"'")
+    with _appending(_home() / ".bashrc") as append:
+        _write(path, _BASH)
+        append(f"source '{quoted}'")
     return path
 
 
 def _install_zsh() -> Path:
-    path = Path.home() / ".zfunc" / "_fleetpatch"
-    _write(path, _ZSH)
-    settings = Path.home() / ".zshrc"
-    _append(settings, "fpath+=~/.zfunc; autoload -Uz compinit; compinit")
-    _append(settings, "zstyle ':completion:*' menu select", unless="zstyle")
+    path = _home() / ".zfunc" / "_fleetpatch"
+    with _appending(_home() / ".zshrc") as append:
+        _write(path, _ZSH)
+        append("fpath+=~/.zfunc; autoload -Uz compinit; compinit")
+        append("zstyle ':completion:*' menu select", unless="zstyle")
     return path
 
 
 def _install_fish() -> Path:
-    path = Path.home() / ".config" / "fish" / "completions" / "fleetpatch.fish"
+    path = _home() / ".config" / "fish" / "completions" / "fleetpatch.fish"
     _write(path, _FISH)
     return path
 
@@ -122,15 +128,31 @@ def _install_fish() -> Path:
 def _install_powershell(shell: str) -> Path:
     words = [shell, "-NoProfile", "-Command", "echo", "$profile"]
     try:
-        asked = subprocess.run(words, capture_output=True, text=True, check=True)  # noqa: S603
+        asked = subprocess.run(words, capture_output=True, check=True)  # noqa: S603
     except (OSError, subprocess.CalledProcessError) as error:
+        raise _no_profile(shell, str(error)) from error
+    name = os.fsdecode(asked.stdout).strip()
+    if not name:
+        raise _no_profile(shell, "it prints nothing")
+    with _appending(Path(name)) as append:
+        append(_POWERSHELL)
+    return Path(name)
+
+
+def _no_profile(shell: str, why: str) -> SurroundingsError:
+    return SurroundingsError(
+        f"{shell} does not say where its profile is ({why}); add the output of"
+        f" `fleetpatch --show-completion {shell}` to it"
+    )
+
+
+def _home() -> Path:
+    if (folder := home()) is None:
         raise SurroundingsError(
-            f"{shell} does not say where its profile is ({error}); add the output of"
-            f" `fleetpatch --show-completion {shell}` to it"
-        ) from error
-    profile = Path(asked.stdout.strip())
-    _append(profile, _POWERSHELL)
-    return profile
+            "there is no home folder; add the output of `fleetpatch --show-completion SHELL` to"
+            " the settings of the shell"
+        )
+    return folder
 
 
 def _write(path: Path, text: str) -> None:
@@ -138,13 +160,24 @@ def _write(path: Path, text: str) -> None:
     path.write_text(f"{text}\n", encoding="utf-8")
 
 
-def _append(path: Path, text: str, *, unless: str = "") -> None:
-    """Append lines to a file, unless it has them, or has `unless`."""
+@contextmanager
+def _appending(path: Path) -> Iterator[Callable[..., None]]:
+    """Open the settings of a shell; yield a function that appends lines to them.
+
+    It leaves out what they have already, or lines whose `unless` they have. The settings are opened
+    before anything else is written, so an installation that is not possible changes nothing. They
+    are the user's, in any encoding, so they are read as bytes.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    before = path.read_text(encoding="utf-8") if path.is_file() else ""
-    if (unless or text) not in before:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(f"\n{text}\n")
+    with path.open("ab+") as file:
+        file.seek(0)
+        before = file.read()
+
+        def append(text: str, *, unless: str = "") -> None:
+            if os.fsencode(unless or text) not in before:
+                file.write(os.fsencode(f"\n{text}\n"))
+
+        yield append
 
 
 def _known(shell: str) -> str:

@@ -104,6 +104,58 @@ def test_settings_of_the_user_stay_as_they_are(call: Caller, home: Path) -> None
     assert "menu select" not in found[".zshrc"]
 
 
+@pytest.mark.parametrize(("shell", "settings"), [("bash", ".bashrc"), ("zsh", ".zshrc")])
+def test_settings_may_have_any_encoding(
+    call: Caller, home: Path, shell: str, settings: str
+) -> None:
+    (home / settings).write_bytes(b"# caf\xe9\n")
+
+    for _ in range(2):
+        assert call("--install-completion", shell).code == 0
+
+    assert (home / settings).read_bytes().startswith(b"# caf\xe9\n\n")
+    assert (home / settings).read_bytes().count(b"fleetpatch" if shell == "bash" else b"fpath") == 1
+
+
+@pytest.mark.parametrize(("shell", "settings"), [("bash", ".bashrc"), ("zsh", ".zshrc")])
+def test_settings_that_cannot_be_written_leave_nothing_half_installed(
+    call: Caller, home: Path, shell: str, settings: str
+) -> None:
+    (home / settings).mkdir()
+
+    ended = call("--install-completion", shell)
+
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == f"fleetpatch: {home / settings}: Is a directory\n"
+    assert files(home) == {}
+
+
+@pytest.mark.parametrize("name", ["it's mine", "$(exit 9)", "two  words", 'a"b'])
+def test_bash_loads_its_script_from_any_home_folder(
+    call: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / name))
+    assert call("--install-completion", "bash").code == 0
+
+    script = 'source "$HOME/.bashrc" && complete -p fleetpatch'
+    ended = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "_fleetpatch_completion" in ended.stdout
+
+
+def test_a_powershell_that_prints_nothing_is_an_error_with_advice(
+    call: Caller, home: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "pwsh").write_text("#!/bin/sh\n")
+
+    ended = call("--install-completion", "pwsh")
+
+    assert (ended.code, files(home)) == (1, {})
+    assert "pwsh does not say where its profile is (it prints nothing); add" in ended.err
+
+
 def test_a_powershell_without_a_profile_is_an_error_with_advice(
     call: Caller, home: Path, tmp_path: Path
 ) -> None:
