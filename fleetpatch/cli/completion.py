@@ -12,10 +12,11 @@ The scripts of the shells (`cli.completion_scripts`) call fleetpatch with the va
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
-from fleetpatch.cli.completion_values import SOURCES, Line
+from fleetpatch.cli.completion_values import Line, refused, source_of
+from fleetpatch.cli.dry_run import DRY_RUN
 from fleetpatch.cli.parameters import Parameter, parameters_of
 from fleetpatch.cli.verb_modules import function_of
 from fleetpatch.errors import UsageError
@@ -42,29 +43,47 @@ def candidates(verbs: Mapping[str, str], words: Sequence[str], incomplete: str) 
 def complete(verbs: Mapping[str, str], words: Sequence[str], incomplete: str) -> list[Candidate]:
     """Return the candidates for `incomplete`; `words` are those between `fleetpatch` and it."""
     verb = next((word for word in words if not word.startswith("-")), None)
-    if verb is None:
+    if shells := _shells(words, incomplete):
+        found = shells
+    elif verb is None:
         found = [Candidate(*pair) for pair in verbs.items()]
-        found += [Candidate(option) for option in ("--help", "--version")]
+        found += map(Candidate, ("--help", "--version", *_OF_SHELLS))
     elif verb in verbs:
         position = words.index(verb) + 1
-        found = list(_of_verb(function_of(verb), words[position:], incomplete))
+        found = list(_of_verb(verb, words[position:], incomplete))
     else:
         found = []
     return [one for one in found if one.value.startswith(incomplete)]
 
 
-def _of_verb(
-    function: Callable[..., Any], words: Sequence[str], incomplete: str
-) -> Iterator[Candidate]:
-    parameters = list(parameters_of(function))
+_OF_SHELLS: Final = ("--install-completion", "--show-completion")
+"""The options before a verb whose value is a shell."""
+
+
+def _shells(words: Sequence[str], incomplete: str) -> list[Candidate]:
+    """Return the shells for an option that is followed by one; empty for another place."""
+    option, equals, _ = incomplete.partition("=")
+    is_joined = bool(equals) and not words and option in _OF_SHELLS
+    # bash makes a word of `=`.
+    is_next = words[:1] and words[0] in _OF_SHELLS and list(words[1:]) in ([], ["="])
+    if not (is_joined or is_next):
+        return []
+    from fleetpatch.cli.completion_scripts import SHELLS
+
+    return [Candidate(f"{option}={shell}" if is_joined else shell) for shell in SHELLS]
+
+
+def _of_verb(verb: str, words: Sequence[str], incomplete: str) -> Iterator[Candidate]:
+    parameters = list(parameters_of(function_of(verb)))
     by_name = {name: one for one in parameters for name in one.names}
     values, arguments, awaiting = _parsed(words, by_name)
     places = [one for one in parameters if not one.names]
     if awaiting is None and incomplete.startswith("-"):
-        option, equals, begun = incomplete.partition("=")
-        if equals and option in by_name:
-            for one in _values(by_name[option], values, arguments, begun):
-                yield Candidate(f"{option}={one.value}", one.help)
+        option, begun = _joined(incomplete, by_name)
+        if option and begun is not None:
+            before = incomplete.removesuffix(begun)
+            for one in _values(verb, option, Line(values, arguments, begun)):
+                yield Candidate(f"{before}{one.value}", one.help)
         else:
             yield from (Candidate(name, one.declared.help) for name, one in by_name.items())
             yield Candidate("--help")
@@ -73,7 +92,23 @@ def _of_verb(
         # The last argument may take any number of words.
         awaiting = places[min(len(arguments), len(places) - 1)]
     if awaiting is not None:
-        yield from _values(awaiting, values, arguments, incomplete)
+        yield from _values(verb, awaiting, Line(values, arguments, incomplete))
+
+
+def _joined(word: str, options: Mapping[str, Parameter]) -> tuple[Parameter | None, str | None]:
+    """Return the option that a word ends with, and its value if that is in the word.
+
+    As the parser reads it: `--output=json`, and short options in a group, of which the first that
+    takes a value takes the rest of the word (`-ojson`, `-yn`). The last one of other groups counts.
+    """
+    name, equals, value = word.partition("=")
+    if word.startswith("--"):
+        return options.get(name), value if equals else None
+    option = None
+    for end, letter in enumerate(word[1:], 2):
+        if (option := options.get(f"-{letter}")) is None or not option.is_flag:
+            return option, word[end:] or None
+    return option, None
 
 
 def _parsed(
@@ -84,28 +119,27 @@ def _parsed(
     arguments: list[str] = []
     awaiting: Parameter | None = None
     for previous, word in zip(("", *words), words, strict=False):
-        name, equals, value = word.partition("=")
         if word == "=":  # bash makes a word of it, so that `--output=json` arrives as three
             if previous in options:
                 awaiting = options[previous]
         elif awaiting is not None:
             values[awaiting.long_name], awaiting = word, None
-        elif word.startswith("-") and name in options:
-            if equals:
-                values[options[name].long_name] = value
-            elif not options[name].is_flag and name != "--dry-run":
-                awaiting = options[name]
         elif not word.startswith("-"):
             arguments.append(word)
+        else:
+            option, value = _joined(word, options)
+            if option and value is not None:
+                values[option.long_name] = value
+            elif option and not option.is_flag and option.long_name != DRY_RUN:
+                awaiting = option
     return values, arguments, awaiting
 
 
-def _values(
-    parameter: Parameter, values: Mapping[str, str], arguments: Sequence[str], incomplete: str
-) -> Iterator[Candidate]:
-    yield from map(Candidate, parameter.choices())
-    if source := SOURCES.get(parameter.declared.metavar or parameter.long_name):
-        yield from map(Candidate, source(Line(values, arguments, incomplete)))
+def _values(verb: str, parameter: Parameter, line: Line) -> Iterator[Candidate]:
+    not_taken = refused(verb, parameter.long_name)
+    yield from (Candidate(one) for one in parameter.choices() if one not in not_taken)
+    if source := source_of(parameter):
+        yield from map(Candidate, source(line))
 
 
 def answer(verbs: Mapping[str, str], instruction: str) -> int:

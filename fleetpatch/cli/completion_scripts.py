@@ -78,6 +78,10 @@ _SCRIPTS: Final = MappingProxyType(
 )
 
 
+SHELLS: Final = tuple(_SCRIPTS)
+"""The shells that have a script."""
+
+
 def script(shell: str) -> str:
     """Return the script for a shell, for '' the current one. Raises UsageError."""
     return _SCRIPTS[_known(shell)]
@@ -183,16 +187,16 @@ def _appending(path: Path) -> Iterator[Callable[..., None]]:
 def _known(shell: str) -> str:
     if not shell:
         shell = _current()
-    if shell not in _SCRIPTS:
+    if shell not in SHELLS:
         what = f"{shell!r} is not a shell with completion" if shell else "the shell is not known"
-        raise UsageError(f"{what}; name it: {', '.join(_SCRIPTS)}")
+        raise UsageError(f"{what}; name it: {', '.join(SHELLS)}")
     return shell
 
 
 def _current() -> str:
     """Return the shell that called this process, or else that of the user; empty if unknown."""
     login = Path(os.environ.get("SHELL", "")).name
-    return next((name for name in _callers() if name in _SCRIPTS), login)
+    return next((name for name in _callers() if name in SHELLS), login)
 
 
 def _callers() -> Iterator[str]:

@@ -5,11 +5,12 @@ must not log in. What cannot be read has no values.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from fleetpatch import files
+from fleetpatch.cli.parameters import Parameter
 from fleetpatch.errors import FleetpatchError
 from fleetpatch.journal.runs import run_names
 from fleetpatch.journal.runs.folders import home, runs_dir, state_dir
@@ -145,18 +146,43 @@ def _kubeconfig_contexts(line: Line) -> Mapping[str, str]:
     return contexts_of(named or DEFAULT)
 
 
-SOURCES: Final[Mapping[str, Callable[[Line], Sequence[str] | Iterator[str]]]] = {
+_Source: TypeAlias = Callable[[Line], Sequence[str] | Iterator[str]]
+
+_SOURCES: Final[Mapping[str, _Source]] = {
     "RUN": _runs,
     "[RUN]": _runs,
     "RUN|NAME...": _runs,
     "PLAN|RUN": _plans_and_runs,
     "PLAN": _plans,
     "PLAN...": _plans,
-    "NAME": _campaigns,
+    "--plan": _campaigns,
     "--context": _contexts,
     "KINDS": _listed_kinds,
     "KIND": _kinds,
     "NAMESPACE": _namespaces,
     "CLUSTER": _clusters,
 }
-"""The values of a parameter, by the word that its help shows for it, else by its long name."""
+"""The values of a parameter, by its long name, or by the word that its help shows for it.
+
+A word such as NAME, which stands for several things, is not among them.
+"""
+
+
+def source_of(parameter: Parameter) -> _Source | None:
+    """Return what looks up the values of a parameter, if something does."""
+    return _SOURCES.get(parameter.long_name) or _SOURCES.get(parameter.declared.metavar)
+
+
+def refused(verb: str, option: str) -> Container[str]:
+    """Return the values of an option that its type has and that the verb refuses."""
+    match verb, option:
+        case "targets", "--verified":
+            from fleetpatch.model.verification import VerifyResult
+
+            return {VerifyResult.HOLDS}
+        case "resume", "--reason":
+            from fleetpatch.model.outcome import OUTCOME_OF, Outcome
+
+            return {one for one, outcome in OUTCOME_OF.items() if outcome is not Outcome.FAILED}
+        case _:
+            return ()

@@ -19,9 +19,11 @@ import pytest
 from fleetpatch.cli import completion, kubectl_completion
 from fleetpatch.cli.app import VERBS
 from fleetpatch.cli.completion import Candidate, complete
+from fleetpatch.cli.completion_scripts import SHELLS
 from fleetpatch.kube.kubeconfig.content import SIZE_LIMIT
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.run import Standing
+from fleetpatch.model.verification import VerifyResult
 from tests.cli.calling import Caller, call_main
 from tests.e2e.tool import Tool, plan
 
@@ -63,8 +65,18 @@ def run(call: Caller, tool: Tool) -> str:
 
 
 def test_every_verb_is_a_first_word() -> None:
-    assert completed("") == [*VERBS, "--help", "--version"]
+    options = ["--help", "--version", "--install-completion", "--show-completion"]
+    assert completed("") == [*VERBS, *options]
     assert completed("ta") == ["targets"]
+    assert completed("--") == options
+
+
+@pytest.mark.parametrize("option", ["--install-completion", "--show-completion"])
+def test_the_options_of_completion_take_a_shell(option: str) -> None:
+    assert completed(option, "") == list(SHELLS)
+    assert completed(option, "z") == completed(option, "=", "z") == ["zsh"]
+    assert completed(f"{option}=z") == [f"{option}=zsh"]
+    assert completed(option, "bash", "") == completed("plan", option, "z") == []
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -83,7 +95,15 @@ def test_an_unknown_verb_completes_nothing() -> None:
     ("line", "values"),
     [
         (("targets", "x", "--reason", ""), list(Reason)),
-        (("resume", "x", "--failed", "--reason", "ex"), ["exists", "exhausted"]),
+        (("resume", "x", "--failed", "--reason", "ex"), ["exhausted"]),
+        (("targets", "x", "--verified", "re"), ["reverted", "replaced"]),
+        (("targets", "x", "-oj"), ["-ojson", "-ojsonl"]),
+        (("plan", "x", "-o"), ["-o"]),
+        (("label", "jobs", "-yo", "ya"), ["yaml"]),
+        (("label", "jobs", "-yoya"), ["-yoyaml"]),
+        (("label", "jobs", "-yoyaml", "mx"), []),
+        (("label", "-yoyaml", "mx"), ["mxjobs.kubeflow.org"]),
+        (("label", "jobs", "-yx"), []),
         (("targets", "x", "--outcome", ""), list(Standing)),
         (("targets", "x", "-o", ""), ["text", "json", "jsonl", "csv", "name"]),
         (("plan", "x", "--output=m"), ["--output=markdown"]),
@@ -134,6 +154,37 @@ def test_namespaces_clusters_and_kinds_are_those_of_the_run(call: Caller, run: s
     assert completed("targets", run, "--cluster", "") == ["sandbox"]
     assert completed("targets", run, "--kind", "") == ["jobs.batch"]
     assert set(completed("label", "jobs.batch", "-n", "")) == spaces
+
+
+@pytest.mark.usefixtures("run")
+def test_a_word_of_the_help_that_means_several_things_selects_no_values() -> None:
+    assert completed("runs", "--plan", "") == ["paint"]
+    assert completed("rbac", "paint.yaml", "--cluster", "") == []
+
+
+def test_short_options_in_a_group_complete_the_value_of_the_last(run: str) -> None:
+    (space, *_) = completed("label", "jobs.batch", "-n", "")
+
+    assert space in completed("label", "jobs.batch", "-yn", "")
+    assert completed("label", "jobs.batch", f"-yn{space}") == [f"-yn{space}"]
+    assert completed("targets", run, f"-n{space}", "--kind", "") == ["jobs.batch"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [("targets", "--verified"), ("resume", "--failed", "--reason")],
+    ids=["verified", "reason"],
+)
+def test_exactly_the_values_that_a_verb_accepts_are_offered(
+    call: Caller, run: str, line: tuple[str, ...]
+) -> None:
+    verb, *options = line
+    known = VerifyResult if verb == "targets" else Reason
+    errors = {one: call(verb, run, *options, one).err for one in known}
+
+    refused = {one for one in known if f": {options[-1]} {one}: " in errors[one]}
+    assert refused
+    assert completed(verb, run, *options, "") == [one for one in known if one not in refused]
 
 
 def test_contexts_and_their_namespaces_are_those_of_the_kubeconfig(
@@ -301,7 +352,7 @@ def test_kubectl_gets_values_and_a_directive(
 
     lines = ended.out.splitlines()
     assert (ended.code, ended.err) == (0, "")
-    assert lines == printed or (printed is None and len(lines) == len(VERBS) + 3)
+    assert lines == printed or (printed is None and len(lines) == len(VERBS) + 5)
 
 
 def test_a_folder_is_completed_without_a_blank_after_it(tmp_path: Path) -> None:
