@@ -188,6 +188,7 @@ def make_folder(folder: Path, *, shared: bool = False) -> None:
     """Create a folder and its missing parents, each with mode 0700.
 
     With `shared`, or in a folder that is made for a group, it is made for the group as well.
+    Raises NotADirectoryError where something else is at the path of one of them.
     """
     if folder.is_dir():
         return
@@ -198,7 +199,8 @@ def make_folder(folder: Path, *, shared: bool = False) -> None:
         folder.mkdir(mode)
     except FileExistsError:
         if not folder.is_dir():
-            raise
+            what = os.strerror(errno.ENOTDIR)
+            raise NotADirectoryError(errno.ENOTDIR, what, str(folder)) from None
     else:
         folder.chmod(mode)  # a umask may have taken the owner's rights, too
 

@@ -153,10 +153,12 @@ class LogFile:
 
 
 def is_other_file(path: Path) -> bool:
-    """Whether a path that a person named leads to a file which is not a log: a plan, for example.
+    """Whether a path that a person named leads to something else than a log: a plan, a folder.
 
     False for a device, a pipe and a stream, and where opening it says what is wrong, as of a link.
     """
+    if files.is_folder(path):
+        return True
     try:
         if is_stdout(path) or not _is_plain(path):
             return False

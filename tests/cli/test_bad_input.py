@@ -78,6 +78,7 @@ NAMES = [
     ("plan good.yaml --run-file good.yaml", r"good\.yaml exists already; name another"),
     ("plan good.yaml --log-file good.yaml", r"good\.yaml exists already and is not a log; name"),
     ("apply good.yaml --yes --log-file few.yaml", r"few\.yaml exists already and is not a log"),
+    ("apply good.yaml --yes --log-file .", r"\. exists already and is not a log; name another"),
     ("plan good.yaml --log-file no/log", r"there is no folder no; make it, or name another"),
     ("apply good.yaml --digest abc --yes", r"its digest is sha256:\w+, not abc: it is not the one"),
 ]

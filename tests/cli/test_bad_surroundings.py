@@ -168,6 +168,16 @@ def test_a_state_folder_that_cannot_be_made_is_named(call: Caller, state: str) -
     )
 
 
+@pytest.mark.parametrize("verb", ["plan", "apply", "runs"])
+@pytest.mark.parametrize("state", ["plan.yaml", "plan.yaml/state"])
+def test_a_file_is_no_state_folder(call: Caller, verb: str, state: str) -> None:
+    words = () if verb == "runs" else ("plan.yaml",)
+
+    ended = call(verb, *words, "--state-dir", state)
+
+    reports_in_one_line(ended, r"plan\.yaml\S*: Not a directory; check the path and the rights")
+
+
 def test_a_state_folder_that_may_not_be_written_is_named(
     call: Caller, tool: Tool, kubeconfig: Path, server: SandboxServer
 ) -> None:

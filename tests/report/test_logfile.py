@@ -71,6 +71,11 @@ def test_another_file_is_no_log(path: Path, text: str) -> None:
     assert is_other_file(path)
 
 
+@pytest.mark.parametrize("name", [".", "..", "/", "/dev", "/dev/shm", "/proc/self/fd"])
+def test_a_folder_is_no_log(path: Path, name: str) -> None:
+    assert is_other_file(path.parent / name)
+
+
 def test_streams_devices_and_missing_files_are_no_other_files(path: Path) -> None:
     os.mkfifo(path)
     with path.with_name("other").open("w+b") as other:
