@@ -99,7 +99,8 @@ def _joined(word: str, options: Mapping[str, Parameter]) -> tuple[Parameter | No
     """Return the option that a word ends with, and its value if that is in the word.
 
     As the parser reads it: `--output=json`, and short options in a group, of which the first that
-    takes a value takes the rest of the word (`-ojson`, `-yn`). The last one of other groups counts.
+    takes a value takes the rest of the word (`-ojson`, `-o=json`, `-yn`). The last one of other
+    groups counts.
     """
     name, equals, value = word.partition("=")
     if word.startswith("--"):
@@ -107,7 +108,8 @@ def _joined(word: str, options: Mapping[str, Parameter]) -> tuple[Parameter | No
     option = None
     for end, letter in enumerate(word[1:], 2):
         if (option := options.get(f"-{letter}")) is None or not option.is_flag:
-            return option, word[end:] or None
+            rest = word[end:]
+            return option, rest.removeprefix("=") if rest else None
     return option, None
 
 
@@ -120,8 +122,8 @@ def _parsed(
     awaiting: Parameter | None = None
     for previous, word in zip(("", *words), words, strict=False):
         if word == "=":  # bash makes a word of it, so that `--output=json` arrives as three
-            if previous in options:
-                awaiting = options[previous]
+            if previous.startswith("-"):
+                awaiting, _ = _joined(previous, options)
         elif awaiting is not None:
             values[awaiting.long_name], awaiting = word, None
         elif not word.startswith("-"):

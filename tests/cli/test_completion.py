@@ -20,6 +20,7 @@ from fleetpatch.cli import completion, kubectl_completion
 from fleetpatch.cli.app import VERBS
 from fleetpatch.cli.completion import Candidate, complete
 from fleetpatch.cli.completion_scripts import SHELLS
+from fleetpatch.cli.options import ResultFormat
 from fleetpatch.kube.kubeconfig.content import SIZE_LIMIT
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.run import Standing
@@ -104,6 +105,9 @@ def test_an_unknown_verb_completes_nothing() -> None:
         (("label", "jobs", "-yoyaml", "mx"), []),
         (("label", "-yoyaml", "mx"), ["mxjobs.kubeflow.org"]),
         (("label", "jobs", "-yx"), []),
+        (("targets", "x", "-o=j"), ["-o=json", "-o=jsonl"]),
+        (("label", "jobs", "-yo="), [f"-yo={one}" for one in ResultFormat]),
+        (("label", "jobs", "-yo", "=", "ya"), ["yaml"]),
         (("targets", "x", "--outcome", ""), list(Standing)),
         (("targets", "x", "-o", ""), ["text", "json", "jsonl", "csv", "name"]),
         (("plan", "x", "--output=m"), ["--output=markdown"]),
