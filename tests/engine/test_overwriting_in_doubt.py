@@ -173,6 +173,60 @@ async def test_a_value_that_we_and_another_manager_own_is_not_removed_by_an_undo
     assert restored == {label("old"): ABSENT}
 
 
+def at(second: int, entry: Any) -> Any:
+    return {**entry, "time": f"2026-11-28T10:00:0{second}Z"}
+
+
+def listed(now: Seen, *entries: tuple[str, Any]) -> Seen:
+    """The object with Updates of managers, one second after the other."""
+    managed = [at(number, owner(*one, "Update")) for number, one in enumerate(entries)]
+    return replace(now, managed_fields=managed)
+
+
+OLD_PORT, NEW_PORT = ({"name": name, "port": port} for name, port in (("a", 80), ("b", 81)))
+
+
+LISTED: Any = {".": {}, 'k:{"port":81}': {".": {}, "f:port": {}, "f:name": {}, "f:target": {}}}
+"""What the server writes for a manager that owns all of such a port."""
+
+
+@pytest.mark.parametrize("creators", [{}, LISTED], ids=["emptied", "after another write"])
+async def test_a_list_that_we_replaced_is_put_back_by_an_undo_although_its_creator_has_it(
+    creators: Any,
+) -> None:
+    change = BodyPatch(PatchType.MERGE, {"spec": {"ports": [NEW_PORT]}})
+    target = planned(change, seen("10", {}, {"ports": [OLD_PORT]}))
+    now = listed(
+        seen("11", {}, {"ports": [{**NEW_PORT, "target": 81}]}),
+        ("creator", {"f:spec": {"f:ports": creators, "f:type": {}}}),
+        ("fleetpatch", {"f:spec": {"f:ports": LISTED}}),
+    )
+
+    settlement, (_, restored) = await ended(change, target, (), now, in_doubt=True)
+
+    assert (settlement.reason, settlement.detail) == (Reason.SETTLED_BY_READING, "")
+    assert restored == {("spec", "ports"): [OLD_PORT]}
+
+
+async def test_a_label_is_put_back_by_an_undo_although_the_server_lists_it_for_the_creator() -> (
+    None
+):
+    """The creator owned no other label, so the next write of anyone listed ours for it again."""
+    change = MetadataChange(labels={"team": "blue"})
+    target = planned(change, seen("10", {"team": "red"}, {}))
+    now = listed(
+        seen("12", {"team": "blue"}, {}),
+        ("creator", {"f:metadata": {"f:labels": {".": {}, "f:team": {}}}}),
+        ("fleetpatch", of_labels("team")),
+        ("kube-controller-manager", {"f:status": {"f:active": {}}}),
+    )
+
+    settlement, (_, restored) = await ended(change, target, (), now, in_doubt=True)
+
+    assert (settlement.reason, settlement.detail) == (Reason.SETTLED_BY_READING, "")
+    assert restored == {label("team"): "red"}
+
+
 CONTAINER = {"name": "c", "image": "x"}
 
 

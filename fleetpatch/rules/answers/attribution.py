@@ -174,7 +174,7 @@ def _additions(
             return True
         # What the server adds when it carries out our PATCH belongs to our manager. A field without
         # an owner may be a webhook's, and some gateways leave out the owners.
-        found = managers_of(seen, steps)
+        found = managers_of(seen, steps, managers)
         return managers.issuperset(found) if found else is_default(key, value, old)
 
     # What is as before is put back by an undo as well, whoever wrote it.

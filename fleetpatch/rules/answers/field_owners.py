@@ -4,10 +4,15 @@ The server records the field manager of every write. The manager that changes a 
 only owner; managers that apply the same value share it. The fields of a manager are a tree of
 `f:name` for fields and `k:`, `v:`, `i:` for entries of lists. An empty subtree is a field that is
 owned as one value, and `.` is the map or list itself. Where nothing else is left of a manager, the
-subtree of a map is empty as well; then another manager owns the fields of the map, one by one. A
+subtree of a map or list is empty as well; then another manager owns what is in it, one by one. A
 removal leaves no trace.
 
-Source: kubernetes.io, "Server-Side Apply"; k8s.io/apimachinery, meta/v1 FieldsV1.
+A server takes such an emptied subtree for the owner of a value that became a map. So at the next
+write of anyone it adds to it all that is in the map, although this manager did not write it. The
+time of its entry stays.
+
+Source: kubernetes.io, "Server-Side Apply"; k8s.io/apimachinery, meta/v1 FieldsV1;
+sigs.k8s.io/structured-merge-diff, typed.ReconcileFieldSetWithSchema.
 """
 
 import json
@@ -30,6 +35,8 @@ _QUOTED: Final = 128
 _ITSELF: Final = "."
 _FIELD: Final = "f:"
 _KEYED: Final = "k:"
+_UPDATE: Final = "Update"
+"""The operation of every write but an apply."""
 
 Steps: TypeAlias = Sequence[Json]
 """The way to a field that may lead through lists: keys of maps, and whole entries of lists."""
@@ -71,7 +78,7 @@ def other_writer(seen: Seen, paths: Iterable[Path], managers: Collection[str]) -
     """
     other = ""
     for path in paths:
-        owners = _owners(seen.managed_fields, path).keys()
+        owners = _owners(seen.managed_fields, path, managers).keys()
         # One field is enough: a patch is carried out as a whole or not at all.
         if not owners.isdisjoint(managers):
             return ""
@@ -81,7 +88,7 @@ def other_writer(seen: Seen, paths: Iterable[Path], managers: Collection[str]) -
 
 def is_owned_by_us(seen: Seen, path: Path, managers: Collection[str]) -> bool:
     """Return whether we own the field at `path`, or one above or within it."""
-    return not _owners(seen.managed_fields, path).keys().isdisjoint(managers)
+    return not _owners(seen.managed_fields, path, managers).keys().isdisjoint(managers)
 
 
 def is_written_by_us(seen: Seen, path: Path, managers: Collection[str]) -> bool:
@@ -91,7 +98,7 @@ def is_written_by_us(seen: Seen, path: Path, managers: Collection[str]) -> bool:
     entries of a list does not prove that: another writer may have removed entries, and a removal
     leaves no trace.
     """
-    owners = _owners(seen.managed_fields, path)
+    owners = _owners(seen.managed_fields, path, managers)
     return bool(owners) and all(whole and name in managers for name, whole in owners.items())
 
 
@@ -100,44 +107,80 @@ def other_owner_of_whole(seen: Seen, path: Path, managers: Collection[str]) -> s
 
     It has written the value, or applied the same one. The value may have been there before ours.
     """
-    whole = (name for name, whole in _owners(seen.managed_fields, path).items() if whole)
-    return min((name for name in whole if name not in {*managers, *_NAMELESS}), default="")
+    owners = _owners(seen.managed_fields, path, managers)
+    others = owners.keys() - {*managers, *_NAMELESS}
+    return min((name for name in others if owners[name]), default="")
 
 
-def managers_of(seen: Seen, steps: Steps) -> Collection[str]:
+def managers_of(seen: Seen, steps: Steps, managers: Collection[str]) -> Collection[str]:
     """Return the managers that own the field at `steps`, or one above or within it.
 
-    A manager without a name is among them.
+    A manager without a name is among them. `managers` are those that we write as.
     """
-    return _owners(seen.managed_fields, steps).keys()
+    return _owners(seen.managed_fields, steps, managers).keys()
 
 
-def _owners(managed_fields: Json, path: Steps) -> dict[str, bool]:
+def _owners(managed_fields: Json, path: Steps, managers: Collection[str]) -> dict[str, bool]:
     """The owners of fields at, above or within `path`; True if one owns it as one value."""
-    trees = [(name, entry.get("fieldsV1")) for name, entry in _entries(managed_fields)]
+    entries = list(_entries(managed_fields))
+    trees = [entry.get("fieldsV1") for _, entry in entries]
+    ours = [entry for name, entry in entries if name in managers]
+    # An empty tree beside one with parts is the map or list itself, not its value.
+    in_parts = any(_is_whole(tree, path) is False for tree in trees)
     owners: dict[str, bool] = {}
-    for name, tree in trees:
+    for name, entry in entries:
+        tree = entry.get("fieldsV1")
         whole = _is_whole(tree, path)
-        if whole is None or _is_map_itself([each for _, each in trees], tree, path):
+        if whole is None or _is_map_itself(trees, tree, path):
+            continue
+        if name not in managers and any(_is_listed_again(entry, own, path) for own in ours):
             continue
         # A manager may have several entries: one for each operation and API version.
-        owners[name] = whole and owners.get(name, True)
+        owners[name] = whole and not in_parts and owners.get(name, True)
     return owners
+
+
+def _is_listed_again(other: Mapping[str, Json], own: Mapping[str, Json], path: Steps) -> bool:
+    """Return whether all that an entry owns at `path` was taken over by our later entry.
+
+    Two managers share a field only if one of them applied it: an update takes it from the other.
+    """
+    since, ours_since = _moment(other), _moment(own)
+    return (
+        other.get("operation") == own.get("operation") == _UPDATE
+        and since is not None
+        and ours_since is not None
+        and since < ours_since
+        and _has_all(_at(own.get("fieldsV1"), path), _at(other.get("fieldsV1"), path))
+    )
+
+
+def _has_all(ours: Json, theirs: Json) -> bool:
+    """Return whether a tree has all the fields of another one."""
+    return (
+        isinstance(ours, Mapping)
+        and isinstance(theirs, Mapping)
+        and all(
+            key in ours and _has_all(ours[key], each)
+            for key, each in theirs.items()
+            if key != _ITSELF
+        )
+    )
+
+
+def _at(tree: Json, path: Steps) -> Json:
+    """Return the subtree of the path itself; None if the tree does not have it."""
+    for key in path:
+        if not isinstance(tree, Mapping):
+            return None
+        tree = _child(tree, key)
+    return tree
 
 
 def _is_map_itself(trees: Sequence[Json], tree: Json, path: Steps) -> bool:
     """Return whether a tree ends above `path`, at a map whose fields have owners one by one."""
-    ends = next((at for at in range(1, len(path)) if _is_empty(tree, path[:at])), None)
+    ends = next((at for at in range(1, len(path)) if _at(tree, path[:at]) == {}), None)
     return ends is not None and any(_is_whole(each, path[:ends]) is False for each in trees)
-
-
-def _is_empty(tree: Json, path: Steps) -> bool:
-    """Return whether a tree has the path itself, and nothing within it."""
-    for key in path:
-        if not isinstance(tree, Mapping):
-            return False
-        tree = _child(tree, key)
-    return isinstance(tree, Mapping) and not tree
 
 
 def _entries(managed_fields: Json) -> Iterator[tuple[str, Mapping[str, Json]]]:

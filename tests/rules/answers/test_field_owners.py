@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 
 from fleetpatch.model.fields import annotation, label
 from fleetpatch.model.target import Seen
-from fleetpatch.rules.answers.field_owners import is_written_by_us, managers_of, other_writer
+from fleetpatch.rules.answers.field_owners import (
+    is_written_by_us,
+    managers_of,
+    other_owner_of_whole,
+    other_writer,
+)
 
 OURS = {"fleetpatch"}
 TEAM = label("team")
@@ -22,14 +27,18 @@ MARKS = ("spec", "marks")
 LIMITS = ("spec", "limits")
 
 
-def entry(manager: str, *paths: tuple[str, ...], operation: str = "Update") -> dict[str, Any]:
+def entry(
+    manager: str, *paths: tuple[str, ...], operation: str = "Update", second: int | None = None
+) -> dict[str, Any]:
     """One entry of managedFields, as the server writes it; `.` ends the path of a map."""
     fields: dict[str, Any] = {}
     for path in paths:
         place = fields
         for key in path:
             place = place.setdefault(key if key == "." or ":" in key else f"f:{key}", {})
+    time = {} if second is None else {"time": f"2026-11-28T10:00:0{second}Z"}
     return {
+        **time,
         "manager": manager,
         "operation": operation,
         "apiVersion": "batch/v1",
@@ -76,8 +85,8 @@ def test_the_owner_of_a_map_itself_does_not_own_the_fields_of_others(manager: st
     """The first writer of a map owns it still, with an empty tree, if another changes its field."""
     there = seen(entry("fleetpatch", LIMITS), entry(manager, (*LIMITS, "cpu")))
 
-    assert set(managers_of(there, (*LIMITS, "cpu"))) == {manager}
-    assert not managers_of(there, (*LIMITS, "memory"))
+    assert set(managers_of(there, (*LIMITS, "cpu"), OURS)) == {manager}
+    assert not managers_of(there, (*LIMITS, "memory"), OURS)
     assert not is_written_by_us(there, (*LIMITS, "cpu"), OURS)
     assert not is_written_by_us(there, LIMITS, OURS)
     assert is_written_by_us(seen(entry("fleetpatch", LIMITS)), (*LIMITS, "cpu"), OURS)
@@ -112,6 +121,59 @@ def test_without_managed_fields_no_writer_is_reported() -> None:
     assert not is_written_by_us(Seen("ns", "a", "uid-1", "11"), TEAM, OURS)
 
 
+NOTE = annotation("note")
+
+
+def test_an_emptied_tree_does_not_own_the_entries_that_another_manager_put_there() -> None:
+    """The creator of a list owns it still, with an empty tree, if its entries were replaced."""
+    entries = seen(entry("creator", MARKS), entry("fleetpatch", (*MARKS, 'k:{"name":"a"}', "name")))
+
+    assert other_owner_of_whole(entries, MARKS, OURS) == ""
+    assert other_writer(entries, [MARKS], OURS) == ""
+
+
+@pytest.mark.parametrize("names", [(NOTE,), (NOTE, annotation("."), annotation("more"))])
+def test_what_an_older_update_has_beside_ours_was_added_to_it_by_the_server(names: Any) -> None:
+    older = entry("creator", (*NOTE[:2], "."), NOTE, second=1)
+    there = seen(older, entry("fleetpatch", *names, second=2))
+
+    assert other_owner_of_whole(there, NOTE, OURS) == ""
+    assert set(managers_of(there, NOTE, OURS)) == {"fleetpatch"}
+    assert set(managers_of(there, NOTE[:2], OURS)) == {"fleetpatch"}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "operation", "our_operation"),
+    [
+        (2, 2, "Update", "Update"),
+        (3, 2, "Update", "Update"),
+        (None, 2, "Update", "Update"),
+        (1, None, "Update", "Update"),
+        # An apply shares a value.
+        (1, 2, "Apply", "Update"),
+        (1, 2, "Update", "Apply"),
+    ],
+)
+def test_what_another_manager_owns_beside_us_may_be_its_own(
+    theirs: int | None, ours: int | None, operation: str, our_operation: str
+) -> None:
+    there = seen(
+        entry("kubectl", NOTE, operation=operation, second=theirs),
+        entry("fleetpatch", NOTE, operation=our_operation, second=ours),
+    )
+
+    assert other_owner_of_whole(there, NOTE, OURS) == "kubectl"
+
+
+def test_an_older_update_owns_what_we_do_not() -> None:
+    there = seen(
+        entry("kubectl", NOTE, TEAM, second=1), entry("fleetpatch", annotation("n"), second=2)
+    )
+
+    assert other_owner_of_whole(there, NOTE, OURS) == "kubectl"
+    assert other_writer(there, [NOTE], OURS) == "kubectl"
+
+
 PORTS = ("spec", "ports")
 HTTP = {"containerPort": 80, "protocol": "TCP", "hostPort": 8080}
 
@@ -130,15 +192,15 @@ HTTP = {"containerPort": 80, "protocol": "TCP", "hostPort": 8080}
 def test_an_entry_of_a_list_is_found_by_its_keys(text: str, found: set[str]) -> None:
     there = seen(entry("kubectl", (*PORTS, text, "hostPort")))
 
-    assert set(managers_of(there, (*PORTS, HTTP, "hostPort"))) == found
-    assert not managers_of(there, (*PORTS, HTTP, "name"))
-    assert not managers_of(there, (*PORTS, 80, "hostPort"))
+    assert set(managers_of(there, (*PORTS, HTTP, "hostPort"), OURS)) == found
+    assert not managers_of(there, (*PORTS, HTTP, "name"), OURS)
+    assert not managers_of(there, (*PORTS, 80, "hostPort"), OURS)
 
 
 def test_the_owner_of_a_whole_list_owns_what_is_in_its_entries() -> None:
-    assert set(managers_of(seen(entry("kubectl", PORTS)), (*PORTS, HTTP, "hostPort"))) == {
-        "kubectl"
-    }
+    whole = seen(entry("kubectl", PORTS))
+
+    assert set(managers_of(whole, (*PORTS, HTTP, "hostPort"), OURS)) == {"kubectl"}
 
 
 PARTS = ["manager", "fieldsV1", "f:metadata", "f:labels", "f:team", ".", 'k:{"a":1}', "k:"]
@@ -164,4 +226,4 @@ def test_any_value_of_managed_fields_is_accepted(managed_fields: Any) -> None:
 
     assert isinstance(other_writer(odd, [TEAM], OURS), str)
     assert isinstance(is_written_by_us(odd, TEAM, OURS), bool)
-    assert all(isinstance(one, str) for one in managers_of(odd, ("metadata", {"a": 1}, "b")))
+    assert all(isinstance(one, str) for one in managers_of(odd, ("metadata", {"a": 1}, "b"), OURS))
