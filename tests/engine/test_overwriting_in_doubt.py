@@ -252,3 +252,71 @@ async def test_a_removal_beside_a_value_of_ours_is_undone_although_it_has_no_own
 
     assert settlement.reason is Reason.SETTLED_BY_READING
     assert restored == target.before
+
+
+async def test_another_writers_change_within_a_field_of_ours_is_drift_for_an_undo() -> None:
+    """One of two fields has the change, and more; nothing is left to overwrite."""
+    body = {"metadata": {"labels": {"team": "2"}}, "spec": pod(CONTAINER)}
+    change = BodyPatch(PatchType.STRATEGIC, body)
+    there = seen("10", {}, pod({"name": "c", "image": "y", "args": ["a"]}))
+    target = planned(change, there, JOB_RULES)
+    ours = {**of_labels("team"), **of_containers("image")}
+    now = listed(
+        seen("12", {"team": "2"}, pod({**CONTAINER, "args": ["theirs"]})),
+        ("creator", of_containers("name")),
+        ("fleetpatch", ours),
+        ("kubectl", of_containers("args")),
+    )
+
+    settlement, (compared, restored) = await ended(
+        change, target, (RESET,), now, merging=ServerMerging("1.20")
+    )
+
+    assert settlement.reason is Reason.SETTLED_BY_READING
+    assert restored == target.before
+    assert compared == target.wanted
+
+
+async def test_what_another_manager_made_is_not_drift_for_an_undo_of_the_rest() -> None:
+    body = {"metadata": {"labels": {"team": "2"}}, "spec": pod(CONTAINER)}
+    change = BodyPatch(PatchType.STRATEGIC, body)
+    there = seen("10", {}, pod({"name": "c", "image": "y", "args": ["a"]}))
+    target = planned(change, there, JOB_RULES)
+    now = listed(
+        seen("12", {"team": "2"}, pod({**CONTAINER, "args": ["theirs"]})),
+        ("kubectl", of_containers("name", "image", "args")),
+        ("fleetpatch", of_labels("team")),
+    )
+
+    settlement, (_, restored) = await ended(
+        change, target, (RESET,), now, merging=ServerMerging("1.20")
+    )
+
+    assert settlement.reason is Reason.SETTLED_BY_READING
+    assert "containers was written by kubectl and is not undone" in settlement.detail
+    assert restored == {label("team"): ABSENT}
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [(RESET, Reason.SETTLED_BY_READING), (CONFLICT, Reason.ALREADY_SET)],
+)
+async def test_a_removal_beside_another_writers_change_is_ours_if_the_answer_was_lost(
+    answer: Reply, reason: Reason
+) -> None:
+    """The creator owns the rest of the list, as before; kubectl has changed that rest."""
+    change = BodyPatch(PatchType.STRATEGIC, {"spec": pod({"name": "d", "$patch": "delete"})})
+    there = seen("10", {}, pod({**CONTAINER, "args": ["a"]}, {"name": "d", "image": "x"}))
+    target = planned(change, there, JOB_RULES)
+    now = listed(
+        seen("12", {}, pod({**CONTAINER, "args": ["theirs"]})),
+        ("creator", of_containers("name", "image")),
+        ("kubectl", of_containers("args")),
+    )
+
+    settlement, (compared, _) = await ended(
+        change, target, (answer,), now, merging=ServerMerging("1.20")
+    )
+
+    assert settlement.reason is reason
+    assert compared == (target.wanted if answer is RESET else {})

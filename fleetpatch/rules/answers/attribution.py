@@ -54,20 +54,27 @@ def _named(path: Path, added: list[str]) -> str:
     return f"{show(path)} also has {more}, which may be another writer's and is not undone"
 
 
-def written_by_others(before: Fields, seen: Seen, writers: Writers) -> tuple[Fields | None, str]:
+def written_by_others(
+    before: Fields, values: Fields, seen: Seen, writers: Writers
+) -> tuple[Fields | None, str]:
     """Return the values that our PATCH replaced; None if no other manager wrote a field.
 
-    It wrote its fields before our PATCH, or again after it. So they count as replaced with their
-    values of now, and undo leaves them as they are. The text names them.
+    `values` are the wanted ones. Another manager wrote its fields before our PATCH, or again after
+    it. So they count as replaced with their values of now, and undo leaves them as they are. The
+    text names them.
     """
     managers = writers or ()
+
+    def is_removal(path: Path) -> bool:
+        return has_only(values.get(path, ABSENT), before[path])
+
     others = {
         path: (current, other)
         for path, current in seen.values(before).items()
         if not deep_equal(current, before[path])
         and (
             other := other_owner_of_whole(seen, path, managers)
-            or ("" if has_only(current, before[path]) else other_writer(seen, [path], managers))
+            or ("" if is_removal(path) else other_writer(seen, [path], managers))
         )
     }
     if not others:

@@ -141,7 +141,7 @@ def _owners(managed_fields: Json, path: Steps, managers: Collection[str]) -> dic
 
 
 def _is_listed_again(other: Mapping[str, Json], own: Mapping[str, Json], path: Steps) -> bool:
-    """Return whether all that an entry owns at `path` was taken over by our later entry.
+    """Return whether all that an entry owns at `path` was taken over by ours, which is not older.
 
     Two managers share a field only if one of them applied it: an update takes it from the other.
     """
@@ -150,7 +150,7 @@ def _is_listed_again(other: Mapping[str, Json], own: Mapping[str, Json], path: S
         other.get("operation") == own.get("operation") == _UPDATE
         and since is not None
         and ours_since is not None
-        and since < ours_since
+        and since <= ours_since
         and _has_all(_at(own.get("fieldsV1"), path), _at(other.get("fieldsV1"), path))
     )
 

@@ -20,7 +20,7 @@ every field is as planned. Once it may have been applied, other values are never
 if the plan says so.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Final
 
 from msgspec.structs import replace
@@ -111,13 +111,15 @@ def after_read(
             return End(Reason.DRIFTED, drift, wrote=ours or None)
         rules = merging.rules(target.resource)
         own = change_of_target(change, target)
-        step = _overwrite(target, own, seen, rules, ours, matches=matches, writers=writers)
+        step = _overwrite(
+            target, own, seen, rules, ours, matches=matches, writers=writers, lost=lost
+        )
         return _with_ours(step, ours)
     if ours and (not repeatable or _is_rewritten(target, ours, missing)):
         # It was carried out, so it must not be sent again.
         lacking = not_stored(change, missing, found, target.before)
         if not lacking:
-            others, detail = written_by_others(target.before, seen, writers)
+            others, detail = written_by_others(target.before, values, seen, writers)
             return End(Reason.SETTLED_BY_READING, detail, seen.resource_version, found, others)
         return not_effective(lacking, found, seen.resource_version, wrote=ours)
     if not matches:
@@ -200,12 +202,37 @@ def _end_with_wanted(
         if not deep_equal(target.before.get(path, ABSENT), value)
     ]
     wrote, detail = recorded(values, found, target.before, seen, writers)
-    return _end_by_writer(target, changed, seen, writers, unless_same(wrote, values), detail)
+    recorded_values = unless_same(wrote, values)
+    return _end_by_writer(target, values, changed, seen, writers, recorded_values, detail)
+
+
+def _end_with_change(
+    target: Target, values: Fields, seen: Seen, ours: Fields, writers: Writers, *, lost: bool
+) -> End:
+    """End a target that holds the change beside another writer's, in the same fields.
+
+    Of these fields the wanted values are recorded, so that an undo finds that they have drifted.
+    """
+    removes_only = all(has_only(values[path], target.before[path]) for path in target.before)
+    if lost and removes_only:
+        # Owners of what is left do not show who removed the rest.
+        return End(Reason.SETTLED_BY_READING, "", seen.resource_version, values)
+    end = _end_by_writer(target, values, target.before, seen, writers, None)
+    if not ours or end.reason is not Reason.SETTLED_BY_READING:
+        return end
+    replaced = end.replaces or target.before
+    wrote = {
+        path: value
+        for path, value in values.items()
+        if path not in replaced or deep_equal(replaced[path], target.before[path])
+    }
+    return replace(end, wrote={**wrote, **ours})
 
 
 def _end_by_writer(
     target: Target,
-    changed: Iterable[Path],
+    values: Fields,
+    changed: Collection[Path],
     seen: Seen,
     writers: Writers,
     wrote: Fields | None,
@@ -214,14 +241,13 @@ def _end_by_writer(
     """End a target that holds the change, depending on who wrote the fields that were changed."""
     if writers is None:
         return End(Reason.ALREADY_SET, "", seen.resource_version, wrote)
-    changed = list(changed)
     if other := other_writer(seen, changed, writers):
         is_removal = all(
-            has_only(seen.value(path), target.before.get(path, ABSENT)) for path in changed
+            has_only(values.get(path, ABSENT), target.before.get(path, ABSENT)) for path in changed
         )
         detail = _REMOVED.format(other) if is_removal else f"written by {other}"
         return End(Reason.ALREADY_SET, detail, seen.resource_version)
-    replaces, others = written_by_others(target.before, seen, writers)
+    replaces, others = written_by_others(target.before, values, seen, writers)
     detail = "; ".join(filter(None, (detail, others)))
     return End(Reason.SETTLED_BY_READING, detail, seen.resource_version, wrote, replaces)
 
@@ -241,11 +267,12 @@ def _overwrite(
     *,
     matches: bool,
     writers: Writers,
+    lost: bool,
 ) -> Step:
     """Plan the change again, from the current values of the object."""
     match need(change, seen, rules):
         case Unchanged():
-            return _end_by_writer(target, target.before, seen, writers, ours or None)
+            return _end_with_change(target, goal(change, target), seen, ours, writers, lost=lost)
         case _ if not matches:
             return _NO_LONGER_MATCHES
         case DoesNotFit(reason=reason, detail=detail):

@@ -163,13 +163,15 @@ def test_a_removal_beside_a_field_of_ours_is_ours_unless_another_manager_owns_th
     assert bool(ended.detail) is not bool(theirs)
 
 
-def test_a_removal_alone_has_no_writer_and_is_not_undone() -> None:
+@pytest.mark.parametrize("added", [{}, {"args": ["theirs"]}])
+def test_a_removal_alone_has_no_writer_and_is_not_undone(added: Any) -> None:
     """The owner of the rest may have been its owner before."""
     before: Any = [{"name": "c", "image": "i", "env": ["A"]}]
-    now = [{"name": "c", "image": "i"}]
+    wanted = [{"name": "c", "image": "i"}]
+    now = [{**wanted[0], **added}]
     managed = owned({}, {K: {"f:name": {}, "f:image": {}}})[1:]
 
-    ended = read(target_of(before, now), seen(now, managed=managed))
+    ended = read(target_of(before, wanted), seen(now, managed=managed))
 
     assert isinstance(ended, End)
     assert (ended.reason, ended.wrote) == (Reason.ALREADY_SET, None)
