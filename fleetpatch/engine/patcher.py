@@ -23,9 +23,10 @@ from fleetpatch.model.fields import Fields
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.answers.acceptance import after_patch, may_be_stale
+from fleetpatch.rules.answers.confirming import confirmed
 from fleetpatch.rules.answers.identity import verified_reply
 from fleetpatch.rules.answers.settlement import partly_stored, values_written
-from fleetpatch.rules.answers.steps import End, Step, outweighs_refusal
+from fleetpatch.rules.answers.steps import End, Step
 from fleetpatch.rules.answers.verdicts import (
     Ruling,
     Verdict,
@@ -223,11 +224,11 @@ class TargetPatcher:
         return Unjudged(reply, sent.type)
 
     def _is_stale(self, end: End, seen: Seen) -> bool:
-        """Return whether a 200 may show the object before the PATCH: a cache may have answered."""
+        """Return whether a 200 may show the object of another time: a cache may have answered."""
         # Most answers show the change, and nothing else is to be decided.
         if end.reason is Reason.PATCHED or self._policy.dry_run:
             return False
-        return may_be_stale(self._goal, self._version, seen, before=self.target.before)
+        return may_be_stale(end, self._goal, self._version, seen, before=self.target.before)
 
     def _decide_on_200(self, seen: Seen) -> End:
         # A version that was read after a PATCH of ours may be the result of that PATCH.
@@ -341,15 +342,16 @@ class TargetPatcher:
         except (ClusterError, CredentialsError) as error:
             cause = causes.not_evaluated(error)
             return Deferred(cause, in_doubt=self._doubt.remains)
-        return self._follow(step)
+        return self._follow(step, seen)
 
-    def _follow(self, step: Step) -> AttemptResult | None:
+    def _follow(self, step: Step, seen: Seen | None) -> AttemptResult | None:
         self._doubt.unread = False
         self._ours = (step.wrote or {}) if isinstance(step, End) else step.ours
         refused = self._refused
-        # A refusal for good ends the target, unless the read shows that the change was stored.
-        if refused and self._refused_for_good and not outweighs_refusal(step, refused.reason):
-            return self._settle(replace(refused, wrote=self._ours or refused.wrote))
+        # Then no step sends a PATCH again.
+        if refused and self._refused_for_good:
+            before, managers = self.target.before, self._policy.managers
+            step = confirmed(refused, step, seen, before=before, managers=managers)
         if isinstance(step, End):
             self._replaced = self._replaced if step.replaces is None else step.replaces
             return self._settle(step)

@@ -52,8 +52,9 @@ async def ended(
 ) -> tuple[Settlement, tuple[Fields, Fields]]:
     """Settle a target; return what undo compares and restores, too."""
     in_doubt = more.pop("in_doubt", False)
+    reads = more.pop("reads", (now,))
     policy = PatchPolicy(change, always_matches, **{"on_drift": OnDrift.OVERWRITE, **more})
-    scripted = ScriptedPatcher(policy).will(*answers, reads=(ok(now),))
+    scripted = ScriptedPatcher(policy).will(*answers, reads=tuple(map(ok, reads)))
     settlement = await scripted.settle(target, in_doubt=in_doubt)
     return settlement, values_to_restore(change, target, settlement)
 
@@ -107,9 +108,11 @@ async def test_what_a_webhook_made_of_our_value_is_not_what_an_undo_restores() -
     ours = of_labels("team", "cost")
     labels = {"team": "red", "cost": "X", "old": "9"}
     now = seen("12", labels, {}, fleetpatch=ours, kubectl=of_labels("old"))
-    done = seen("13", {"team": "red", "cost": "X", "old": "1"}, {})
+    done = seen("13", {"team": "red", "cost": "X", "old": "1"}, {}, fleetpatch=ours)
 
-    settlement, (_, restored) = await ended(change, target, (RESET, ok(done)), now)
+    settlement, (_, restored) = await ended(
+        change, target, (RESET, ok(done)), now, reads=(now, done)
+    )
 
     assert settlement.reason is Reason.NOT_EFFECTIVE
     assert restored == {label("team"): "blue", label("cost"): ABSENT, label("old"): "9"}

@@ -12,6 +12,7 @@ from fleetpatch.model.answer import Answer, Reply
 from fleetpatch.model.change import FIELD_MANAGER, BodyPatch, MetadataChange, PatchType
 from fleetpatch.model.fields import ABSENT, Json, label
 from fleetpatch.model.outcome import Reason
+from fleetpatch.rules.answers.steps import OnDrift
 from fleetpatch.rules.planning.undo import values_to_restore
 from tests.engine.scripted import ScriptedPatcher, always_matches
 from tests.fakes import document, failure, seen_job, seen_whole, target_of, target_with
@@ -133,10 +134,63 @@ async def test_without_the_version_a_value_that_is_not_as_wanted_is_not_ours() -
     kept = seen_job({"team": "red", "cost": "theirs"}, version="12")
     policy = PatchPolicy(CHANGE, always_matches, guarded=False)
 
-    ended = await ScriptedPatcher(policy).will(Answer(200, kept)).settle(TARGET)
+    scripted = ScriptedPatcher(policy).will(Answer(200, kept), reads=(Answer(200, kept),))
+    ended = await scripted.settle(TARGET)
 
     assert (ended.reason, ended.wrote) == (Reason.NOT_EFFECTIVE, {label("team"): "red"})
     assert values_to_restore(CHANGE, TARGET, ended)[1] == {label("team"): "blue"}
+
+
+def owned(labels: dict[str, str], version: str, **managers: tuple[str, ...]) -> Answer:
+    """A read of the job, with the labels that each manager owns."""
+    fields: Json = {name: {f"f:{key}": {} for key in keys} for name, keys in managers.items()}
+    entries = [
+        owner(name, {"f:metadata": {"f:labels": each}}, "Update") for name, each in fields.items()
+    ]
+    return Answer(200, replace(seen_job(labels, version=version), managed_fields=entries))
+
+
+@pytest.mark.parametrize("labels", [{"team": "theirs", "cost": "old"}, {"team": "1", "cost": "2"}])
+async def test_a_200_with_another_writers_object_does_not_make_its_values_ours(
+    labels: dict[str, str],
+) -> None:
+    """A cache answered a PATCH that the server had refused."""
+    now = owned(labels, "11", kubectl=("team", "cost"))
+    cached = Answer(200, seen_job(labels, version="11"))
+    scripted = ScriptedPatcher(PatchPolicy(CHANGE, always_matches)).will(cached, reads=(now,))
+
+    ended = await scripted.settle(TARGET)
+
+    assert (ended.reason, ended.wrote, ended.reads) == (Reason.DRIFTED, None, 1)
+    assert values_to_restore(CHANGE, TARGET, ended) == ({}, {})
+
+
+@pytest.mark.parametrize("stored", [{"team": "red", "cost": "old"}, {"team": "RED", "cost": "X"}])
+async def test_what_a_webhook_made_of_our_values_is_undone_after_the_confirming_read(
+    stored: dict[str, str],
+) -> None:
+    now = owned(stored, "11", fleetpatch=("team", "cost"))
+    shown = Answer(200, seen_job(stored, version="11"))
+    scripted = ScriptedPatcher(PatchPolicy(CHANGE, always_matches)).will(shown, reads=(now,))
+
+    ended = await scripted.settle(TARGET)
+
+    assert (ended.reason, ended.reads) == (Reason.NOT_EFFECTIVE, 1)
+    changed = [path for path, value in BEFORE.items() if value not in stored.values()]
+    assert values_to_restore(CHANGE, TARGET, ended)[1] == {path: BEFORE[path] for path in changed}
+
+
+async def test_the_detail_is_that_of_the_read_if_the_200_showed_an_old_object() -> None:
+    policy = PatchPolicy(CHANGE, always_matches, on_drift=OnDrift.OVERWRITE)
+    now = owned({"team": "red", "cost": "theirs"}, "12", fleetpatch=("team",), kubectl=("cost",))
+    scripted = ScriptedPatcher(policy).will(Answer(200, PLANNED), reads=(now,))
+
+    ended = await scripted.settle(TARGET)
+
+    assert (ended.reason, ended.wrote) == (Reason.NOT_EFFECTIVE, {label("team"): "red"})
+    assert ended.detail == (
+        "the server stored only a part of the change: metadata.labels.team is 'red'"
+    )
 
 
 POLICY: Json = [{"name": "c", "imagePullPolicy": "Always"}]

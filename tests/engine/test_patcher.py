@@ -11,6 +11,7 @@ import pytest
 
 from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.model.answer import Answer
+from fleetpatch.model.fields import label
 from fleetpatch.model.outcome import Reason, Settlement
 from tests.engine.scripted import BUSY, DONE, PLANNED, POLICY, RESET, TARGET, ScriptedPatcher
 from tests.fakes import always, failure, ok, seen_job
@@ -37,9 +38,12 @@ async def test_a_200_that_left_the_version_is_unchanged() -> None:
 
 
 async def test_a_200_without_the_values_is_not_effective() -> None:
-    ended = await ScriptedPatcher().will(ok(seen_job({"team": "RED"}, version="11"))).settle()
+    stored = ok(seen_job({"team": "RED"}, version="11"))
+
+    ended = await ScriptedPatcher().will(stored, reads=(stored,)).settle()
 
     assert ended.reason is Reason.NOT_EFFECTIVE
+    assert ended.wrote == {label("team"): "RED"}
     assert ended.detail == "metadata.labels.team is 'RED', wanted 'red'"
     assert ended.resource_version == "11"
 

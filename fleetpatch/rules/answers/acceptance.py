@@ -75,11 +75,16 @@ def after_patch(
     return _accepted(seen, wrote_other, detail, unchanged=unchanged, dry_run=dry_run)
 
 
-def may_be_stale(values: Fields, known_version: str, seen: Seen, *, before: Fields) -> bool:
+def may_be_stale(
+    end: End, values: Fields, known_version: str, seen: Seen, *, before: Fields
+) -> bool:
     """Return whether a 200 that does not show the change may be that of a cache.
 
-    Then its object is the one that was there before the PATCH, or an older one.
+    Then its object is the one that was there before the PATCH, an older one, or that of another
+    writer: its PATCH may have been refused.
     """
+    if end.reason is Reason.NOT_EFFECTIVE:
+        return True
     found = seen.values(values)
     if deep_equal(found, values):
         return False
