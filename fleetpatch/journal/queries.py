@@ -71,6 +71,12 @@ _ENDED: Final = """
 SELECT t.cluster, t.uid FROM targets t JOIN outcomes o ON o.target = t.id
 JOIN reasons r ON r.reason = o.reason WHERE r.outcome = ?
 """
+_STORED_IN_PART: Final = """
+SELECT EXISTS (
+    SELECT 1 FROM outcomes o JOIN reasons r ON r.reason = o.reason
+    WHERE o.wrote IS NOT NULL AND r.outcome IN ('failed', 'skipped')
+)
+"""
 _SPAN: Final = "SELECT (SELECT min(claimed_at) FROM claims), (SELECT max(settled_at) FROM outcomes)"
 
 _TARGET_FROM: Final = 2 + codec.OUTCOME_COLUMNS.count(",")
@@ -86,6 +92,7 @@ def summary(run: RunFile) -> Summary:
         started, ended = map(codec.moment, next(database.rows(_SPAN)))
         counts = _Counts(run)
         counts.fold(database.rows(_CELLS))
+        (in_part,) = next(database.rows(_STORED_IN_PART))
         doubtful = database.rows("SELECT name FROM clusters WHERE inconsistent ORDER BY id")
         return Summary(
             info=run.info,
@@ -113,6 +120,7 @@ def summary(run: RunFile) -> Summary:
             steering=run.steering,
             planning=meta.planning(database),
             verification=meta.verification(database),
+            stored_in_part=bool(in_part),
         )
 
 

@@ -220,6 +220,7 @@ class Summary(msgspec.Struct, frozen=True):
     - `steering`: the requests of people that were followed, in their order.
     - `planning`: the seconds of `usage.elapsed` that planning took.
     - `verification`: the latest verification; None if there was none.
+    - `stored_in_part`: a target that was not applied may have a part of the change.
     """
 
     info: RunInfo
@@ -248,13 +249,15 @@ class Summary(msgspec.Struct, frozen=True):
     planning: float = 0.0
     reference: tuple[str, ...] = ()
     verification: Verification | None = None
+    stored_in_part: bool = False
 
     @property
     def may_have_changed(self) -> bool:
-        """Whether there may be something to undo; a target that failed may be changed in part."""
+        """Whether there may be something to undo."""
         failed = self.reasons.get(Outcome.FAILED, {})
         tally = self.tally
-        return bool(tally.applied or tally.in_doubt or Reason.NOT_EFFECTIVE in failed)
+        in_part = self.stored_in_part or Reason.NOT_EFFECTIVE in failed
+        return bool(tally.applied or tally.in_doubt or in_part)
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -15,9 +15,11 @@ import pytest
 from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.cause import Cause, CauseCode
+from fleetpatch.model.fields import label
 from fleetpatch.model.outcome import Outcome, Reason
 from fleetpatch.model.run import RunState, Standing, Tally, Usage, as_json
 from tests.journal.makers import NOON, TFJOBS, draft, info, make, many, settle
+from tests.values import replace
 
 
 @pytest.fixture
@@ -52,6 +54,29 @@ def test_the_summary_counts_by_cluster_kind_and_namespace(run: RunFile) -> None:
     }
     assert list(summary.by_namespace) == ["team-a", "team-b"]
     assert summary.by_namespace["team-b"] == Tally(applied=1, skipped=2, failed=1)
+
+
+@pytest.mark.parametrize(
+    ("reason", "may_have_changed"),
+    [(Reason.DRIFTED, True), (Reason.REJECTED, True), (Reason.ALREADY_SET, False)],
+)
+def test_a_part_of_the_change_in_a_target_that_was_not_applied_can_be_undone(
+    tmp_path: Path, reason: Reason, may_have_changed: bool
+) -> None:
+    with make(tmp_path / "x.run", many(2)) as run:
+        left, none = settle(run.claim("north", limit=2), reason)
+
+        run.record([none])
+        run.record([replace(left, wrote={label("team"): "b"})])
+
+        assert queries.summary(run).may_have_changed is may_have_changed
+
+
+def test_a_target_that_was_not_applied_leaves_nothing_to_undo(tmp_path: Path) -> None:
+    with make(tmp_path / "x.run", many(1)) as run:
+        run.record(settle(run.claim("north", limit=1), Reason.DRIFTED))
+
+        assert not queries.summary(run).may_have_changed
 
 
 def test_the_outcomes_that_were_recorded_last_can_be_read_again(tmp_path: Path) -> None:
