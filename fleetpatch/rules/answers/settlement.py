@@ -168,7 +168,9 @@ _NO_LONGER_MATCHES = End(
 )
 
 
-_REMOVED: Final = "{} owns what is left; who removed the rest is not known, so it is not undone"
+_REMOVED: Final = (
+    "{} owns what is left; who removed the rest is not known, so it does not count as ours"
+)
 
 
 def _unreadable(seen: Seen, *, sent: bool) -> str:

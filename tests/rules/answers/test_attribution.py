@@ -176,7 +176,7 @@ def test_a_removal_alone_has_no_writer_and_is_not_undone(added: Any) -> None:
     assert isinstance(ended, End)
     assert (ended.reason, ended.wrote) == (Reason.ALREADY_SET, None)
     assert ended.detail == (
-        "kubectl owns what is left; who removed the rest is not known, so it is not undone"
+        "kubectl owns what is left; who removed the rest is not known, so it does not count as ours"
     )
 
 
