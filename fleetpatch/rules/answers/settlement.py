@@ -109,26 +109,30 @@ def after_read(
         # An undo never overwrites: a later change by another writer is not ours to revert.
         if on_drift is OnDrift.SKIP or isinstance(change, Restoration) or (sent and not repeatable):
             return End(Reason.DRIFTED, drift, wrote=ours or None)
-        rules = merging.rules(target.resource)
-        own = change_of_target(change, target)
+        rules, own = merging.rules(target.resource), change_of_target(change, target)
         step = _overwrite(
             target, own, seen, rules, ours, matches=matches, writers=writers, lost=lost
         )
         return _with_ours(step, ours)
     if ours and (not repeatable or _is_rewritten(target, ours, missing)):
         # It was carried out, so it must not be sent again.
-        lacking = not_stored(change, missing, found, target.before)
-        if not lacking:
-            others, detail = written_by_others(target.before, values, seen, writers)
-            return End(Reason.SETTLED_BY_READING, detail, seen.resource_version, found, others)
-        return not_effective(lacking, found, seen.resource_version, wrote=ours)
+        if lacking := not_stored(change, missing, found, target.before):
+            return not_effective(lacking, found, seen.resource_version, wrote=ours)
+        others, detail = written_by_others(target.before, values, seen, writers)
+        return End(Reason.SETTLED_BY_READING, detail, seen.resource_version, found, others)
     if not matches:
         return _with_ours(_NO_LONGER_MATCHES, ours)
-    # Undo must restore the planned values of what we stored ourselves, but for the other fields
-    # the values that are in the object now.
+    return Send(values, seen.resource_version, _replaced(target, seen, ours), ours)
+
+
+def _replaced(target: Target, seen: Seen, ours: Fields) -> Fields | None:
+    """Return what a PATCH replaces, or None if that is what was planned.
+
+    Undo must restore the planned values of what we stored ourselves, but for the other fields the
+    values that are in the object now.
+    """
     current = {**seen.values(target.before), **{path: target.before[path] for path in ours}}
-    replaces = unless_same(current, target.before)
-    return Send(values, seen.resource_version, replaces, ours)
+    return unless_same(current, target.before)
 
 
 def partly_stored(ours: Fields, version: str) -> End:
