@@ -25,7 +25,7 @@ from tests.cli.calling import Caller, Ended, call_main
 from tests.cli.conftest import as_anybody, paint, pause
 from tests.control_plane.processes import free_ports
 from tests.e2e.disks import mounted
-from tests.e2e.sandboxes import SandboxServer
+from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, end, without_bytecode
 
 
@@ -286,9 +286,10 @@ def test_a_disk_that_is_full_while_planning_keeps_no_run_and_the_advice_says_so(
     ],
 )
 def test_a_disk_that_is_full_while_an_undo_is_planned_leads_to_another_undo(
-    call: Caller, tmp_path: Path, left: int, advice: str
+    own: Tool, monkeypatch: pytest.MonkeyPatch, left: int, advice: str
 ) -> None:
-    with mounted(tmp_path / "disk", "600k") as disk:
+    call = own.caller(monkeypatch)
+    with sandbox(own, jobs=100), mounted(own.folder / "disk", "600k") as disk:
         state = ("--state-dir", disk / "state")
         run = call("apply", "plan.yaml", "--yes", "-o", "json", *state).json["run"]
         found = os.statvfs(disk)
