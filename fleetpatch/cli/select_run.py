@@ -187,7 +187,7 @@ def new_run(
     If nothing matches because a finished run has changed all of it, return that run's summary.
     """
     # A dry run changes nothing, so it may be made at any time.
-    if not dry_run:
+    if plan.plan.window and not dry_run:
         # Before the survey: targets that were listed outside of the window would be outdated when
         # it opens.
         run(

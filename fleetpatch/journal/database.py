@@ -37,6 +37,8 @@ class Database:
         self.outdated = outdated
         self.next_step = RESUME
         self._identity = ""
+        self._in_snapshot = False
+        self._meta: Meta | None = None
         self._cursors = WeakSet[sqlite3.Cursor]()
 
     @contextmanager
@@ -59,9 +61,11 @@ class Database:
         """Let all reads of the block see one state of the file, whatever is written meanwhile."""
         with as_run_file_error(self.path, self.next_step):
             self.connection.execute("BEGIN")
+        self._in_snapshot = True
         try:
             yield
         finally:
+            self._in_snapshot, self._meta = False, None
             with as_run_file_error(self.path, self.next_step):
                 self.connection.execute("COMMIT")
 
@@ -95,9 +99,13 @@ class Database:
             raise run_file_error(self.path, DAMAGED) from error
 
     def meta(self) -> Meta:
-        """Read and check all facts of the table `meta`."""
+        """Read and check all facts of the table `meta`; within a snapshot only once."""
+        if self._meta is not None:
+            return self._meta
         with self.decoding():
-            return codec.meta(dict(self.rows("SELECT key, value FROM meta")))
+            found = codec.meta(dict(self.rows("SELECT key, value FROM meta")))
+        self._meta = found if self._in_snapshot else None
+        return found
 
     def put(self, facts: Iterable[tuple[str, Any]]) -> None:
         """Set facts of `meta`, within a transaction."""

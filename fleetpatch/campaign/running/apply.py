@@ -57,7 +57,7 @@ async def apply(
                 events.run_finished(log, summary)
             return summary
         # Read again under the lock: it may have been undone, or become outdated, since.
-        tree = require_current(journal, settings)
+        tree = require_current(journal, settings, is_chosen=lock is not None)
         # Now, and not when a wave has been sent.
         if awaits_a_wave(journal):
             require_check_program(journal.info, plan_of(journal))

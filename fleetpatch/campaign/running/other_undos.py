@@ -25,19 +25,22 @@ from fleetpatch.model.run import RunState
 from fleetpatch.report.wording import command
 
 
-def require_current(run: RunFile, settings: Settings, *, reopened: bool = False) -> UndoTree | None:
+def require_current(
+    run: RunFile, settings: Settings, *, reopened: bool = False, is_chosen: bool = False
+) -> UndoTree | None:
     """Raise UsageError if a run or an undo may not be continued; return what it is related to.
 
     What was put back must stay so. An undo is outdated if a related run has sent PATCHes since it
     was planned; a finished one is only if its failed targets are to be `reopened`. Of a run that is
-    not an undo and names none, the others need not be readable, and None is returned. Raises as
+    not an undo and names none, the others need not be readable, and None is returned. They are not
+    read if the run `is_chosen`: among the runs of its plan, under the lock of the plan. Raises as
     `tree_of`, and RunFileError if the planning of the run was interrupted.
     """
     run.require_sealed()
     is_over = run.state is RunState.FINISHED and not reopened
     may_be_outdated = bool(run.info.undo_of) and not is_over
     is_related = may_be_outdated or bool(meta.undone_by(run.database))
-    if not is_related and (is_over or run.info.dry_run):
+    if not is_related and (is_over or is_chosen or run.info.dry_run):
         return None
     # A copy that was made before the undo does not name it, nor does a run whose copy was undone.
     tree = tree_of(run, settings) if is_related else tree_as_far_as_known(run, settings)

@@ -172,7 +172,7 @@ def read_entry(path: Path) -> RunEntry:
             running = RunEntry(path, summary.info, RunState.RUNNING, patches=sent, has_claims=True)
             return replace(running, has_put_back=bool(running.undo_of))
         # Without `check`, which would read all of each file.
-        with RunFile.open(path, check=False) as run:
+        with RunFile.open(path, check=False) as run, run.database.snapshot():
             state, _, cause_code = meta.state(run.database)
             lengths = run.database.meta()
             return RunEntry(
