@@ -92,7 +92,9 @@ def summary(run: RunFile) -> Summary:
         started, ended = map(codec.moment, next(database.rows(_SPAN)))
         counts = _Counts(run)
         counts.fold(database.rows(_CELLS))
-        (in_part,) = next(database.rows(_STORED_IN_PART))
+        tally = Tally.of(counts.all.items())
+        # The query reads all outcomes if it finds nothing.
+        is_partial = tally.failed + tally.skipped and next(database.rows(_STORED_IN_PART))[0]
         doubtful = database.rows("SELECT name FROM clusters WHERE inconsistent ORDER BY id")
         return Summary(
             info=run.info,
@@ -101,7 +103,7 @@ def summary(run: RunFile) -> Summary:
             state=state,
             cause=cause,
             cause_code=cause_code,
-            tally=Tally.of(counts.all.items()),
+            tally=tally,
             reasons=by_outcome(counts.reasons),
             by_cluster=_tallies(counts.clusters),
             by_kind=_tallies(dict(sorted(counts.kinds.items()))),
@@ -120,7 +122,7 @@ def summary(run: RunFile) -> Summary:
             steering=run.steering,
             planning=meta.planning(database),
             verification=meta.verification(database),
-            stored_in_part=bool(in_part),
+            stored_in_part=bool(is_partial),
         )
 
 

@@ -25,26 +25,26 @@ def objects_settled(tree: UndoTree, run: str) -> set[ObjectId]:
     found, undos, entry = set[ObjectId](), tree.later(run), tree.entry(run)
     left = _left(entry) if entry and undos else {}
     for one in undos:
-        changed = _ended(one, (Outcome.APPLIED,))
         depth = tree.depth(one.run, below=run)
-        if depth is None:
-            found |= changed
-        elif depth % 2 == 0:
-            found -= changed
-        else:
-            looked_at = _ended(one, (Outcome.UNCHANGED, Outcome.SKIPPED))
-            found |= changed | (looked_at - (_changed_since(one, left) if depth == 1 else set()))
+        with RunFile.open(one.path, check=False) as undo:
+            changed = _ended(undo, (Outcome.APPLIED,))
+            if depth is None:
+                found |= changed
+            elif depth % 2 == 0:
+                found -= changed
+            else:
+                looked_at = _ended(undo, (Outcome.UNCHANGED, Outcome.SKIPPED))
+                found |= changed | (looked_at - _changed_since(undo, left if depth == 1 else {}))
     return found
 
 
-def _changed_since(undo: RunEntry, left: dict[ObjectId, str]) -> set[ObjectId]:
+def _changed_since(undo: RunFile, left: dict[ObjectId, str]) -> set[ObjectId]:
     """Return the objects that a run has changed after an undo of it found them back or drifted.
 
     It may go on if the undo sent nothing, or was undone. `left` are the versions in which it has
     left its objects by now.
     """
-    with RunFile.open(undo.path, check=False) as journal:
-        known = versions.found(journal).items()
+    known = versions.found(undo).items() if left else ()
     return {one for one, version in known if left.get(one, version) != version}
 
 
@@ -53,6 +53,5 @@ def _left(run: RunEntry) -> dict[ObjectId, str]:
         return versions.left(journal)
 
 
-def _ended(entry: RunEntry, outcomes: Sequence[Outcome]) -> set[ObjectId]:
-    with RunFile.open(entry.path, check=False) as journal:
-        return {one for outcome in outcomes for one in queries.ended_objects(journal, outcome)}
+def _ended(undo: RunFile, outcomes: Sequence[Outcome]) -> set[ObjectId]:
+    return {one for outcome in outcomes for one in queries.ended_objects(undo, outcome)}

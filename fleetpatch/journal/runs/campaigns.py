@@ -47,17 +47,17 @@ class Campaign(msgspec.Struct, frozen=True):
     def unfinished(self) -> list[RunEntry]:
         """The started runs and undos that can be continued.
 
-        Not a run that was undone, nor an undo that is outdated or whose work another undo has done.
+        Runs that were undone are left out, and undos that are outdated or whose work another undo
+        has done.
         """
-        tree = UndoTree([*self.undos, *self.runs])
+        tree = self._tree()
         runs = [one for one in self.started if one.is_unfinished and not tree.undone(one.run)]
-        return [*self.unfinished_undos, *runs]
+        return [*self._open_undos(tree), *runs]
 
     @property
     def unfinished_undos(self) -> list[RunEntry]:
         """The undos that can be continued."""
-        tree = UndoTree([*self.undos, *self.runs])
-        return [one for one in self.undos if tree.is_open(one)]
+        return self._open_undos(self._tree())
 
     @property
     def shown(self) -> list[RunEntry]:
@@ -66,6 +66,12 @@ class Campaign(msgspec.Struct, frozen=True):
         Those are the started ones; without any, the latest preview.
         """
         return self.started or [one for one in self.runs if one.info][:1]
+
+    def _tree(self) -> UndoTree:
+        return UndoTree([*self.undos, *self.runs])
+
+    def _open_undos(self, tree: UndoTree) -> list[RunEntry]:
+        return [one for one in self.undos if tree.is_open(one)]
 
 
 def name_of(run: str) -> str:

@@ -68,16 +68,20 @@ def _with_undos(listed: list[Summary], paths: Iterable[Path]) -> list[Summary]:
 
     `paths` are all run files of the folder. Of the others only the undos of such runs are opened.
     """
-    nameless = {one.info.run: one for one in listed if one.state in STARTED and not one.undone_by}
-    names = {campaigns.name_of_undo(one.info) for one in nameless.values()}
-    undos = [
-        path for path in paths if (name := run_names.parse(path.stem)) and name.campaign in names
-    ]
-    if not undos:
-        return listed
-    own = [Path(one.run_file) for one in nameless.values()]
+    nameless: dict[str, list[Summary]] = {}
+    for one in listed:
+        if one.state in STARTED and not one.undone_by:
+            nameless.setdefault(campaigns.name_of_undo(one.info), []).append(one)
+    undos = {
+        path: name.campaign
+        for path in paths
+        if (name := run_names.parse(path.stem)) and name.campaign in nameless
+    }
+    runs = [one for campaign in set(undos.values()) for one in nameless[campaign]]
+    own = [Path(one.run_file) for one in runs]
     tree = UndoTree(map(catalog.read_entry, dict.fromkeys([*undos, *own])))
-    found = {run: undone for run, undone in tree.undone_runs() if run in nameless}
+    names = {one.info.run for one in runs}
+    found = {run: undone for run, undone in tree.undone_runs() if run in names}
     return [
         replace(one, undone_by=undone.by, undone_in_part=not undone.whole)
         if (undone := found.get(one.info.run))
