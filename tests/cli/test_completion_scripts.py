@@ -145,26 +145,22 @@ def test_bash_loads_its_script_from_any_home_folder(
     assert "_fleetpatch_completion" in ended.stdout
 
 
-def test_a_powershell_that_prints_nothing_is_an_error_with_advice(
-    call: Caller, home: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "pwsh").write_text("#!/bin/sh\n")
-
-    ended = call("--install-completion", "pwsh")
-
-    assert (ended.code, files(home)) == (1, {})
-    assert "pwsh does not say where its profile is (it prints nothing); add" in ended.err
-
-
+@pytest.mark.parametrize(
+    ("program", "what"),
+    [
+        ("", "pwsh does not say where its profile is (it prints nothing); add"),
+        ("exit 3\n", "add the output of `fleetpatch --show-completion pwsh` to it\n"),
+    ],
+)
 def test_a_powershell_without_a_profile_is_an_error_with_advice(
-    call: Caller, home: Path, tmp_path: Path
+    call: Caller, home: Path, tmp_path: Path, program: str, what: str
 ) -> None:
-    (tmp_path / "pwsh").write_text("#!/bin/sh\nexit 3\n")
+    (tmp_path / "pwsh").write_text(f"#!/bin/sh\n{program}")
 
     ended = call("--install-completion", "pwsh")
 
     assert (ended.code, ended.out) == (1, "")
-    assert "add the output of `fleetpatch --show-completion pwsh` to it\n" in ended.err
+    assert what in ended.err
     assert files(home) == {}
 
 

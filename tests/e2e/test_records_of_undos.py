@@ -24,8 +24,8 @@ from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, end, eventually
 from tests.e2e.undoing import (
     FAST,
-    PLAN,
     SLOW,
+    applied,
     apply_in_part,
     colours,
     interrupted,
@@ -40,11 +40,6 @@ from tests.e2e.undoing import (
 def server(tool: Tool) -> Iterator[SandboxServer]:
     with sandbox(tool, jobs=200) as served:
         yield served
-
-
-def applied(tool: Tool) -> str:
-    """Apply the plan to all of its forty jobs; return the name of the run."""
-    return name_of(tool.run("apply", tool.write("plan.yaml", PLAN), *FAST))
 
 
 def run_file(tool: Tool, run: str) -> Path:

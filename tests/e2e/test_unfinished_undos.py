@@ -21,6 +21,7 @@ from tests.e2e.undoing import (
     FAST,
     PLAN,
     SLOW,
+    applied,
     apply_in_part,
     colours,
     interrupted,
@@ -41,8 +42,7 @@ def server(tool: Tool) -> Iterator[SandboxServer]:
 def run(tool: Tool, server: SandboxServer) -> str:
     """A run of forty jobs: all of them have the label now."""
     assert set(colours(server)) == {None}
-    file = tool.write("plan.yaml", PLAN)
-    return name_of(tool.run("apply", file, *FAST))
+    return applied(tool)
 
 
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGKILL])

@@ -20,6 +20,11 @@ def name_of(ended: Ended) -> str:
     return name
 
 
+def applied(tool: Tool) -> str:
+    """Apply the plan to all of its forty jobs; return the name of the run."""
+    return name_of(tool.run("apply", tool.write("plan.yaml", PLAN), *FAST))
+
+
 def apply_in_part(tool: Tool, server: SandboxServer) -> None:
     """Apply slowly, and end the command part way."""
     file = tool.write("plan.yaml", PLAN)

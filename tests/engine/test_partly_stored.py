@@ -11,7 +11,7 @@ from fleetpatch.engine.policy import PatchPolicy
 from fleetpatch.model.answer import Answer, Reply
 from fleetpatch.model.change import FIELD_MANAGER, BodyPatch, MetadataChange, PatchType
 from fleetpatch.model.fields import ABSENT, Json, label
-from fleetpatch.model.outcome import Reason
+from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.rules.answers.steps import OnDrift
 from fleetpatch.rules.planning.undo import values_to_restore
 from tests.engine.scripted import ScriptedPatcher, always_matches
@@ -150,16 +150,21 @@ def owned(labels: dict[str, str], version: str, **managers: tuple[str, ...]) -> 
     return Answer(200, replace(seen_job(labels, version=version), managed_fields=entries))
 
 
+async def confirmed_by(now: Answer, labels: dict[str, str]) -> Settlement:
+    """Settle a target whose 200 shows these labels, and is confirmed by a read."""
+    shown = Answer(200, seen_job(labels, version="11"))
+    scripted = ScriptedPatcher(PatchPolicy(CHANGE, always_matches)).will(shown, reads=(now,))
+    return await scripted.settle(TARGET)
+
+
 @pytest.mark.parametrize("labels", [{"team": "theirs", "cost": "old"}, {"team": "1", "cost": "2"}])
 async def test_a_200_with_another_writers_object_does_not_make_its_values_ours(
     labels: dict[str, str],
 ) -> None:
     """A cache answered a PATCH that the server had refused."""
     now = owned(labels, "11", kubectl=("team", "cost"))
-    cached = Answer(200, seen_job(labels, version="11"))
-    scripted = ScriptedPatcher(PatchPolicy(CHANGE, always_matches)).will(cached, reads=(now,))
 
-    ended = await scripted.settle(TARGET)
+    ended = await confirmed_by(now, labels)
 
     assert (ended.reason, ended.wrote, ended.reads) == (Reason.DRIFTED, None, 1)
     assert values_to_restore(CHANGE, TARGET, ended) == ({}, {})
@@ -170,10 +175,8 @@ async def test_what_a_webhook_made_of_our_values_is_undone_after_the_confirming_
     stored: dict[str, str],
 ) -> None:
     now = owned(stored, "11", fleetpatch=("team", "cost"))
-    shown = Answer(200, seen_job(stored, version="11"))
-    scripted = ScriptedPatcher(PatchPolicy(CHANGE, always_matches)).will(shown, reads=(now,))
 
-    ended = await scripted.settle(TARGET)
+    ended = await confirmed_by(now, stored)
 
     assert (ended.reason, ended.reads) == (Reason.NOT_EFFECTIVE, 1)
     changed = [path for path, value in BEFORE.items() if value not in stored.values()]

@@ -10,13 +10,13 @@ import json
 
 from fleetpatch.model.fields import MAX_DEPTH, TOO_DEEP, is_deeper
 from fleetpatch.model.plan.schema import Plan
-from fleetpatch.model.plan.section import section_of, tree_of
+from fleetpatch.model.plan.section import as_tree, section_of
 
 
 def canonical(plan: Plan) -> str:
     """Render the plan as JSON text, which `restore` reads back to an equal plan."""
     # Without defaults, so that a new key with a default does not change the digests of old plans.
-    return json.dumps(tree_of(plan), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(as_tree(plan), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def restore(text: str) -> Plan:

@@ -42,7 +42,7 @@ from fleetpatch.model.plan.objects import ObjectLists, ReadList
 from fleetpatch.model.plan.problems import API_VERSION, Finding, Place, Problem, TreePath
 from fleetpatch.model.plan.programs import check_program
 from fleetpatch.model.plan.schema import Plan
-from fleetpatch.model.plan.section import read_section, tree_of
+from fleetpatch.model.plan.section import as_tree, read_section
 from fleetpatch.model.plan.tables.section import TablesRead
 from fleetpatch.model.plan.tables.table import Table
 from fleetpatch.model.plan.templates import template_warnings
@@ -93,7 +93,7 @@ class PlanFile(PartialRepr, frozen=True):
         Raises PlanError if they cannot be read.
         """
         name = f"plan {plan.name}"
-        tree = tree_of(plan)
+        tree = as_tree(plan)
         beside = _FilesBeside(tree, Folder("", ""))
         document = Document(name, None, tree)
         if problems := [*_placed(document, beside.findings), *beside.problems]:

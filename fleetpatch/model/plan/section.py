@@ -120,7 +120,7 @@ class SectionType(ValueType, frozen=True, eq=False):
 
     def write(self, value: Any) -> Json:
         """Return the keys of the section that do not have their defaults."""
-        return tree_of(value)
+        return as_tree(value)
 
 
 @cache
@@ -198,7 +198,7 @@ def section_of(section: type[S], tree: Json) -> S:
     return found
 
 
-def tree_of(section: Section) -> dict[str, Json]:
+def as_tree(section: Section) -> dict[str, Json]:
     """Return the keys of a section that do not have their defaults, as a file has them."""
     values = ((key, one, getattr(section, one.name)) for key, one in keys_of(type(section)).items())
     return {

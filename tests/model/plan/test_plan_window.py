@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from fleetpatch.model.cron import Schedule
 from fleetpatch.model.plan.json_schema import schema_of
 from fleetpatch.model.plan.problems import show_path
-from fleetpatch.model.plan.section import section_of, tree_of
+from fleetpatch.model.plan.section import as_tree, section_of
 from fleetpatch.model.plan.waves import WavesSection
 from fleetpatch.model.plan.window import WindowSection, check_window
 from fleetpatch.model.plan.yaml.document import read
@@ -67,13 +67,13 @@ def test_a_window_is_in_utc_by_default() -> None:
 def test_what_was_read_is_written_and_read_again(text: str) -> None:
     window = section_of(WindowSection, tree(text))
 
-    written = tree_of(window)
+    written = as_tree(window)
 
     assert section_of(WindowSection, written) == window
 
 
 def test_blackouts_are_written_in_one_way() -> None:
-    written = tree_of(section_of(WindowSection, tree(SEVERAL)))
+    written = as_tree(section_of(WindowSection, tree(SEVERAL)))
 
     assert written["blackouts"] == ["2026-12-24", "2026-12-31..2027-01-02"]
 
