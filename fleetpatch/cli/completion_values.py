@@ -164,7 +164,7 @@ _SOURCES: Final[Mapping[str, _Source]] = {
 }
 """The values of a parameter, by its long name, or by the word that its help shows for it.
 
-A word such as NAME, which stands for several things, is not among them.
+A word with several meanings, such as NAME, is not among them.
 """
 
 

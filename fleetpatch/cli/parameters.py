@@ -75,7 +75,7 @@ class Parameter(NamedTuple):
 
     @property
     def is_required(self) -> bool:
-        """Return whether there is no default."""
+        """Return whether the function has no default for it."""
         return self.default is inspect.Parameter.empty
 
     @property

@@ -52,7 +52,7 @@ def _call(root: click.Group, arguments: list[str]) -> int | None:
     except Ended as end:
         return end.exit_code
     except SystemExit as end:
-        # click exits by itself, with a number, if the reader of stdout has exited.
+        # click exits by itself, with a number, after the error of a broken pipe.
         return end.code if isinstance(end.code, int) else Exit.BROKEN
     except click.UsageError as error:
         ended = UsageError(_one_line(error))

@@ -81,7 +81,7 @@ def add(database: Database, rows: Rows) -> None:
 def may_have_put_back(database: Database) -> bool:
     """Return whether an undo has put something back, at least in part, or left it in doubt.
 
-    So it has if an object was back when a PATCH for it was answered.
+    An object that had its earlier value already when its PATCH was answered counts, too.
     """
     (found,) = next(database.rows(_PUT_BACK))
     return bool(found)

@@ -27,7 +27,7 @@ class SendDeadline:
         self._sent_at[number] = self._clock.monotonic()
 
     def extend(self, answers: int, seconds: float) -> None:
-        """Allow `seconds` from the sending of the report `answers`; 0 stands for none."""
+        """Allow `seconds` from the sending of the report `answers`; 0 if there is none."""
         if answers in self._sent_at:
             self._deadline = max(self._deadline, self._sent_at[answers] + seconds)
             # Answers come in order, so those to earlier reports are not awaited any more.

@@ -1,7 +1,7 @@
 """The order in which runs and undos were planned, whatever the clocks of their machines say.
 
-An undo was planned after the run that it undoes, and after the other runs that it has noted. Only
-where neither tells two runs apart does the time in their names.
+An undo was planned after the run that it undoes, and after the other runs that it has noted. The
+time in their names decides only between runs that neither of these orders.
 """
 
 from collections.abc import Iterable

@@ -30,7 +30,7 @@ def read_bytes(file: Path) -> bytes:
 
 
 def read_pipes(environ: Mapping[str, str]) -> None:
-    """Read the kubeconfigs that are no regular files; errors are left to `read_bytes`.
+    """Read the kubeconfigs that are not regular files; errors are left to `read_bytes`.
 
     For a caller that a signal interrupts: opening a pipe blocks until it has a writer, and an event
     loop is not interrupted by that.

@@ -37,8 +37,8 @@ class _Kubeconfig(msgspec.Struct, frozen=True):
 def contexts_of(kubeconfig: str) -> dict[str, str]:
     """Return the namespaces of contexts by their names; "" is none.
 
-    `kubeconfig` is a list of files as in $KUBECONFIG. Left out are files that cannot be read or
-    are too large, and what is no regular file: a pipe could block, and is needed by the command.
+    `kubeconfig` is a list of files as in $KUBECONFIG. Only regular files are read, since a pipe
+    could block, and the command needs it. Files that cannot be read or are too large are left out.
     """
     found: dict[str, str] = {}
     for file in kubeconfig.split(os.pathsep):

@@ -184,7 +184,7 @@ def _additions(
         found = managers_of(seen, steps, managers)
         return managers.issuperset(found) if found else is_default(key, value, old)
 
-    # What is as before is put back by an undo as well, whoever wrote it.
+    # An undo puts back what is as before as well, and who wrote that does not matter.
     return [
         key
         for steps, key, value, old in _further(path, current, wanted, before.get(path, ABSENT))
